@@ -1,0 +1,48 @@
+"""A small MNIST network trained, measured, looked into and fooled.
+
+The names below are the public ones. ``mnist_lab.plotting`` is imported when it is first asked for, since it needs
+matplotlib.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mnist_lab import report
+from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
+from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
+from mnist_lab.model import DigitCNN
+from mnist_lab.training import Evaluation, History, Recipe, TrainingError, evaluate, fit
+
+if TYPE_CHECKING:
+    from mnist_lab import plotting, statistics
+
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "Dataset",
+    "DigitCNN",
+    "Evaluation",
+    "History",
+    "Recipe",
+    "Split",
+    "TrainedNetwork",
+    "TrainingError",
+    "best",
+    "class_indices",
+    "evaluate",
+    "fit",
+    "load",
+    "load_dataset",
+    "one_hot",
+    "plotting",
+    "report",
+    "save",
+    "statistics",
+    "trained",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("plotting", "statistics"):
+        return importlib.import_module(f"mnist_lab.{name}")
+    raise AttributeError(f"module 'mnist_lab' has no attribute {name!r}")

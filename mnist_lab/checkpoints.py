@@ -1,0 +1,297 @@
+"""Train once, reuse everywhere: networks in files, and a cache of those that the pages share."""
+
+import ast
+import hashlib
+import inspect
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from mnist_lab import augmentation, training
+from mnist_lab import model as model_module
+from mnist_lab.checks import check_choice, check_integer, describe
+from mnist_lab.data import Dataset, load_dataset
+from mnist_lab.model import DigitCNN
+from mnist_lab.storage import user_cache, written_whole
+from mnist_lab.training import History, Recipe, fit
+
+NAMES = ("plain", "batch_norm")
+FORMAT = "mnist_lab 1"
+
+
+class CheckpointError(RuntimeError):
+    """A file is not a network that this library saved, or it is damaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network with all that is known of how it came to be.
+
+    Parameters
+    ----------
+    model
+        The network, in evaluation mode.
+    history
+        What was measured as it was trained.
+    recipe
+        How it was trained.
+    seed
+        Seed of its initial weights.
+    dataset, data_checksum
+        Name and checksum of the data that it learned.
+    versions
+        What it was made with: Python, torch, processor, number of threads.
+    """
+
+    model: DigitCNN
+    history: History
+    recipe: Recipe
+    seed: int
+    dataset: str
+    data_checksum: str
+    versions: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """``"plain"`` or ``"batch_norm"``."""
+        return "batch_norm" if self.model.batch_norm else "plain"
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Share of the validation images classified correctly after the last epoch, 0..1."""
+        return self.history.validation_accuracy[-1]
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainedNetwork({self.name}, seed {self.seed}, {len(self.history)} epochs on {self.dataset}, "
+            f"validation accuracy {self.validation_accuracy:.2%})"
+        )
+
+
+def save(network: TrainedNetwork, path: str | os.PathLike[str]) -> None:
+    """Write a network to a file: tensors and JSON in the safetensors format, whole or not at all.
+
+    Parameters
+    ----------
+    network
+        What :func:`trained`, :func:`best` or :func:`load` returned.
+    path
+        The file; its folder is made where it is missing.
+
+    Raises
+    ------
+    TypeError
+        If `network` is not a :class:`TrainedNetwork`.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> save(trained("plain"), "plain.safetensors")  # doctest: +SKIP
+    """
+    if not isinstance(network, TrainedNetwork):
+        raise TypeError(f"network: expected a TrainedNetwork, got {describe(network)}")
+    about = {
+        "format": FORMAT,
+        "batch_norm": network.model.batch_norm,
+        "seed": network.seed,
+        "recipe": asdict(network.recipe),
+        "history": asdict(network.history),
+        "dataset": network.dataset,
+        "data_checksum": network.data_checksum,
+        "versions": network.versions,
+    }
+    # The file holds plain row-major arrays; load() lays them out as the network wants them.
+    tensors = {
+        name: tensor.detach().cpu().contiguous(memory_format=torch.contiguous_format)
+        for name, tensor in network.model.state_dict().items()
+    }
+    with written_whole(path) as partial:
+        save_file(tensors, partial, metadata={"mnist_lab": json.dumps(about)})
+
+
+def load(path: str | os.PathLike[str]) -> TrainedNetwork:
+    """Read a network that :func:`save` wrote. Nothing in the file is executed: it holds tensors and JSON alone.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    TrainedNetwork
+        With its weights bit for bit as they were saved, in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CheckpointError
+        If the file is damaged, or is not one of this library's.
+
+    Examples
+    --------
+    >>> load("plain.safetensors").validation_accuracy  # doctest: +SKIP
+    0.9924
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path: expected a file that mnist_lab.save() wrote, found none at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        about = json.loads(metadata["mnist_lab"])
+        if about["format"] != FORMAT:
+            raise CheckpointError(f"{path} has the format {about['format']!r}, expected {FORMAT!r}")
+        model = DigitCNN(batch_norm=about["batch_norm"], seed=about["seed"])
+        model.load_state_dict(tensors)
+        return TrainedNetwork(
+            model=model.eval(),
+            history=History.from_dict(about["history"]),
+            recipe=Recipe(**about["recipe"]),
+            seed=about["seed"],
+            dataset=about["dataset"],
+            data_checksum=about["data_checksum"],
+            versions=about["versions"],
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is damaged, or is not a network that mnist_lab.save() wrote: {error}") from error
+
+
+def trained(
+    name: str = "plain",
+    *,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    dataset: Dataset | None = None,
+    progress: bool = True,
+) -> TrainedNetwork:
+    """One of problem 1's networks: read from the user's cache, trained first where it is not there yet.
+
+    The cache is keyed by all that decides the weights: architecture, seed, recipe, the data's checksum, torch's
+    version and the code that trains. Two processes that want the same network train it once.
+
+    Parameters
+    ----------
+    name
+        ``"plain"`` or ``"batch_norm"``.
+    seed
+        Seed of the initial weights and, unless `recipe` is given, of the order of the images.
+    recipe
+        How to train; ``Recipe(seed=seed)`` by default.
+    dataset
+        What to learn; :func:`load_dataset` by default.
+    progress
+        Whether to show progress while it trains.
+
+    Returns
+    -------
+    TrainedNetwork
+        The network in evaluation mode, on the CPU, with its history and recipe.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it has to be.
+    DataError
+        If MNIST is not there.
+
+    Examples
+    --------
+    >>> trained("plain")  # doctest: +SKIP
+    TrainedNetwork(plain, seed 0, 5 epochs on mnist, validation accuracy 99.24%)
+    """
+    check_choice(name, "name", NAMES)
+    check_integer(seed, "seed", low=0, high=2**63 - 1)
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe: expected a Recipe, got {describe(recipe)}")
+    recipe = Recipe(seed=seed) if recipe is None else recipe
+    dataset = load_dataset() if dataset is None else dataset
+
+    path = user_cache("networks") / f"{name}-{seed}-{_key(name, seed, recipe, dataset)}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.is_file():
+            return load(path)
+        model = DigitCNN(batch_norm=name == "batch_norm", seed=seed)
+        history = fit(model, dataset, recipe, title=f"training {name}, seed {seed}", progress=progress)
+        network = TrainedNetwork(
+            model=model.eval(),
+            history=history,
+            recipe=recipe,
+            seed=seed,
+            dataset=dataset.name,
+            data_checksum=dataset.checksum,
+            versions=_versions(),
+        )
+        save(network, path)
+        return network
+
+
+def best(*, seed: int = 0, dataset: Dataset | None = None, progress: bool = True) -> TrainedNetwork:
+    """Problem 1's network with the highest validation accuracy: the one that problem 3 attacks.
+
+    Parameters
+    ----------
+    seed, dataset, progress
+        As in :func:`trained`.
+
+    Returns
+    -------
+    TrainedNetwork
+        ``trained("plain")`` or ``trained("batch_norm")``; the plain one where they are equal.
+
+    Examples
+    --------
+    >>> best().name  # doctest: +SKIP
+    'batch_norm'
+    """
+    dataset = load_dataset() if dataset is None else dataset
+    networks = [trained(name, seed=seed, dataset=dataset, progress=progress) for name in NAMES]
+    return max(networks, key=lambda network: network.validation_accuracy)
+
+
+def _key(name: str, seed: int, recipe: Recipe, dataset: Dataset) -> str:
+    """A short digest of all that decides the weights."""
+    parts = {
+        "name": name,
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "data": dataset.checksum,
+        "torch": torch.__version__,
+        "code": [_code(inspect.getsource(module)) for module in (model_module, training, augmentation)],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _code(source: str) -> str:
+    r"""What a module does, without its comments and docstrings: mending those retrains nothing.
+
+    >>> _code("def f():\n    '''Say so.'''\n    return 1  # one") == _code("def f():\n    return 1")
+    True
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": platform.machine(),
+        "threads": str(torch.get_num_threads()),
+    }

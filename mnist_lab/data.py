@@ -1,0 +1,324 @@
+"""Where digits come from: MNIST, verified, split once and for all, and kept whole in memory."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mnist_lab.checks import CLASSES, check_choice, check_images, check_labels, describe
+from mnist_lab.storage import user_cache
+
+# md5 of the four files as torchvision unpacks them. torchvision verifies what it downloads, not what it unpacked.
+MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+SPLIT_SEED = 0
+HOW_TO_SUPPLY = (
+    "To supply MNIST, put its four unpacked files into FOLDER/MNIST/raw (the layout that torchvision uses) and "
+    "set the environment variable MNIST_LAB_DATA to FOLDER, or call load_dataset(root=FOLDER)."
+)
+
+
+class DataError(RuntimeError):
+    """MNIST is not there, or what is there is not MNIST."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels.
+
+    Parameters
+    ----------
+    images
+        Pixel intensities, uint8 (N, 1, 28, 28).
+    labels
+        Class indices 0..9, int64 (N,); other integer types are converted.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a shape, a type or a value is not as said above.
+
+    Examples
+    --------
+    >>> split = Split(torch.zeros(3, 1, 28, 28, dtype=torch.uint8), torch.tensor([5, 0, 4]))
+    >>> split
+    Split(3 images, uint8 (3, 1, 28, 28))
+    >>> split[1:].labels
+    tensor([0, 4])
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        check_images(self.images)
+        if self.images.dtype != torch.uint8:
+            raise TypeError(
+                f"images: expected uint8 pixel intensities, as MNIST stores them, got {describe(self.images)}"
+            )
+        object.__setattr__(self, "labels", check_labels(self.labels, count=len(self.images)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: slice | Tensor) -> "Split":
+        """The split of the chosen images: a slice, a tensor of positions or a boolean mask (N,)."""
+        return Split(self.images[index], self.labels[index])
+
+    def __repr__(self) -> str:
+        return f"Split({len(self):,} images, uint8 {tuple(self.images.shape)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training, validation and test images.
+
+    Parameters
+    ----------
+    name
+        ``"mnist"`` or ``"synthetic"``, or a name of your own.
+    train, validation, test
+        The three splits. Validation chooses; the test set is read once, at the end.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of every image and label in order, as hexadecimal digits: the same data have the same checksum."""
+        digest = hashlib.sha256()
+        for split in self.splits().values():
+            digest.update(split.images.numpy().tobytes())
+            digest.update(split.labels.numpy().tobytes())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {len(split):,}" for name, split in self.splits().items())
+        return f"Dataset({self.name}: {sizes})"
+
+
+def load_dataset(source: str = "auto", root: str | os.PathLike[str] | None = None) -> Dataset:
+    """Load MNIST: 50,000 images to train on, 10,000 to validate, 10,000 to test.
+
+    The four files are looked for in `root`, else in the folder that the environment variable ``MNIST_LAB_DATA``
+    names, else in the user's cache, into which torchvision downloads them where they are not there yet. A folder that
+    was named has to hold them: nothing is downloaded in its stead. Their content is verified, so a truncated or
+    altered file is an error and never a strange accuracy.
+
+    The 60,000 training images are split once and for all, by a fixed seed and stratified by class: every sixth image
+    of each class validates.
+
+    Parameters
+    ----------
+    source
+        ``"auto"`` or ``"mnist"``.
+    root
+        The folder that holds ``MNIST/raw/train-images-idx3-ubyte`` and the other three files.
+
+    Returns
+    -------
+    Dataset
+        With `.train`, `.validation` and `.test`, each a :class:`Split`; `.name` is ``"mnist"``.
+
+    Raises
+    ------
+    ValueError
+        If `source` is none of the above.
+    DataError
+        If the files are not there and cannot be downloaded, or if their content is not MNIST's.
+
+    Examples
+    --------
+    >>> dataset = load_dataset()  # doctest: +SKIP
+    >>> dataset  # doctest: +SKIP
+    Dataset(mnist: train 50,000, validation 10,000, test 10,000)
+    """
+    check_choice(source, "source", ("auto", "mnist"))
+    folder = _locate(root)
+    _verify(folder / "MNIST" / "raw")
+    from torchvision.datasets import MNIST  # noqa: PLC0415 - costs a second that not every user needs
+
+    training, test = (MNIST(folder, train=train, download=False) for train in (True, False))
+    images, labels = training.data.unsqueeze(1), training.targets
+    validation = validation_mask(labels)
+    return Dataset(
+        name="mnist",
+        train=Split(images[~validation], labels[~validation]),
+        validation=Split(images[validation], labels[validation]),
+        test=Split(test.data.unsqueeze(1), test.targets),
+    )
+
+
+def validation_mask(labels: Tensor, *, one_in: int = 6, seed: int = SPLIT_SEED) -> Tensor:
+    """Which images validate: one in `one_in` of each class, drawn by `seed`.
+
+    Parameters
+    ----------
+    labels
+        Class indices, int64 (N,).
+    one_in
+        One image in this many.
+    seed
+        Seed of the draw.
+
+    Returns
+    -------
+    Tensor
+        Booleans (N,), of which ceil(N / one_in) are set, and of each class a like share to within one image.
+
+    Examples
+    --------
+    >>> labels = torch.arange(10).repeat(12)
+    >>> labels[validation_mask(labels)].bincount()
+    tensor([2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    """
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    by_class = shuffled[labels[shuffled].argsort(stable=True)]
+    mask = torch.zeros(len(labels), dtype=torch.bool)
+    mask[by_class[::one_in]] = True
+    return mask
+
+
+def class_indices(labels: object) -> Tensor:
+    """Class indices from labels of either form: one-hot rows, or class indices already.
+
+    Parameters
+    ----------
+    labels
+        One-hot rows (N, 10) of any numeric type or of booleans, or integer class indices (N,) in 0..9; a tensor, or
+        what :func:`torch.as_tensor` makes one of.
+
+    Returns
+    -------
+    Tensor
+        int64 class indices (N,).
+
+    Raises
+    ------
+    TypeError
+        If `labels` is no array of numbers, or (N,) but not of integers.
+    ValueError
+        If a row is not one-hot, an index is not in 0..9, or the shape is neither of the two.
+
+    Examples
+    --------
+    >>> class_indices(torch.tensor([[0, 0, 0, 0, 0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]]))
+    tensor([5, 0])
+    >>> class_indices([5, 0, 4])
+    tensor([5, 0, 4])
+    >>> class_indices(torch.full((1, 10), 0.1))
+    Traceback (most recent call last):
+    ...
+    ValueError: labels: expected one-hot rows, each a single 1 and nine 0s; row 0 is [0.1, 0.1, ...]
+    """
+    try:
+        labels = labels if isinstance(labels, Tensor) else torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"labels: expected one-hot rows (N, {CLASSES}) or class indices (N,), got {describe(labels)}"
+        ) from error
+    if labels.ndim != 2:
+        # An empty list becomes a float tensor; that there is no label in it is no mistake.
+        return check_labels(labels.long() if labels.shape == (0,) else labels)
+    if labels.shape[1] != CLASSES:
+        raise ValueError(f"labels: expected one-hot rows (N, {CLASSES}) or class indices (N,), got {describe(labels)}")
+    ones = labels == 1
+    wrong = ~((ones | (labels == 0)).all(dim=1) & (ones.sum(dim=1) == 1))
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"labels: expected one-hot rows, each a single 1 and nine 0s; row {row} is {_shortened(labels[row])}"
+        )
+    return ones.int().argmax(dim=1)
+
+
+def one_hot(indices: object) -> Tensor:
+    """One-hot rows from class indices.
+
+    Parameters
+    ----------
+    indices
+        Integer class indices (N,) in 0..9; a tensor, or what :func:`torch.as_tensor` makes one of.
+
+    Returns
+    -------
+    Tensor
+        float32 one-hot rows (N, 10).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `indices` is anything else.
+
+    Examples
+    --------
+    >>> one_hot([2]).tolist()
+    [[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+    if getattr(indices, "ndim", 1) != 1:
+        raise ValueError(f"indices: expected class indices (N,), got {describe(indices)}")
+    return torch.nn.functional.one_hot(class_indices(indices), CLASSES).float()
+
+
+def _shortened(row: Tensor) -> str:
+    values = [f"{float(value):g}" for value in row]
+    return f"[{', '.join(values)}]"
+
+
+def _locate(root: str | os.PathLike[str] | None) -> Path:
+    """The folder that holds MNIST: the one that was named, else the user's cache, filled by a download if it must."""
+    named, by = (root, "root") if root is not None else (os.environ.get("MNIST_LAB_DATA"), "MNIST_LAB_DATA")
+    folder = Path(named).expanduser() if named else user_cache("data")
+    missing = [name for name in MD5 if not (folder / "MNIST" / "raw" / name).is_file()]
+    if not missing:
+        return folder
+    if named:
+        raise DataError(
+            f"{by}={str(named)!r} does not hold MNIST: expected the file {folder / 'MNIST' / 'raw' / missing[0]}. "
+            f"{HOW_TO_SUPPLY}"
+        )
+    _download(folder)
+    return folder
+
+
+def _download(folder: Path) -> None:
+    """Let torchvision download and unpack MNIST into `folder`, one process at a time."""
+    from filelock import FileLock  # noqa: PLC0415 - needed once in a user's life
+    from torchvision.datasets import MNIST  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "download.lock"):
+        try:
+            MNIST(folder, download=True)
+        except (RuntimeError, OSError) as error:
+            raise DataError(
+                f"MNIST is neither in {folder} nor could it be downloaded ({error}). {HOW_TO_SUPPLY}"
+            ) from error
+
+
+def _verify(raw: Path) -> None:
+    """Compare the content of the four files with their published checksums."""
+    for name, expected in MD5.items():
+        with (raw / name).open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != expected:
+            size = (raw / name).stat().st_size
+            raise DataError(
+                f"{raw / name} is not MNIST's file of that name: expected md5 {expected}, got {found} "
+                f"({size:,} bytes). It is truncated, altered or swapped: delete it and supply it again."
+            )

@@ -1,0 +1,114 @@
+"""The assignment's network: two convolutions, two fully connected layers, batch normalization on request."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from mnist_lab.checks import CLASSES, check_integer, describe
+from mnist_lab.observation import device_of, observed
+from mnist_lab.randomness import seeded
+
+# MNIST's training mean and deviation, 0.1307 and 0.3081 of the 0..1 range, in pixel intensities.
+MEAN = 0.1307 * 255
+DEVIATION = 0.3081 * 255
+
+
+class Standardize(nn.Module):
+    """The network's first step: from pixel intensities 0..255 to zero mean and unit deviation.
+
+    It is part of the network, so that whoever looks at an image, covers it or attacks it works in pixel intensities.
+    The two constants are buffers: saved with the weights, moved and cast with them, never trained.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: float = MEAN, deviation: float = DEVIATION) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("deviation", torch.tensor(deviation))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Standardize images (N, 1, 28, 28), uint8 or float in 0..255, to the type of the weights."""
+        if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
+            raise ValueError(f"images: expected shape (N, 1, 28, 28), got {describe(images)}")
+        return (images.to(self.mean.dtype) - self.mean) / self.deviation
+
+
+class DigitCNN(nn.Sequential):
+    """The assignment's convolutional network, from pixel intensities to ten logits.
+
+    Two 3x3 convolutions of 32 filters, each followed by 2x2 max-pooling, then fully connected layers of 500 and 10.
+    The ReLU stands behind the pool: the maximum of rectified values is the rectified maximum, so the function is the
+    same and three of four values need no rectifying.
+
+    Parameters
+    ----------
+    batch_norm
+        Whether each convolution is followed by batch normalization (modules ``bn1`` and ``bn2``).
+    seed
+        Seed of the initial weights. The global random state is neither used nor changed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `seed` is not an integer of at least 0.
+
+    Notes
+    -----
+    Weights are kept channels-last, the layout in which convolutions are fastest on a CPU; nothing else depends on it.
+
+    Examples
+    --------
+    >>> model = DigitCNN(seed=0)
+    >>> images = torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+    >>> model(images).shape
+    torch.Size([4, 10])
+    >>> model.conv2
+    Conv2d(32, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+    """
+
+    def __init__(self, batch_norm: bool = False, seed: int = 0) -> None:
+        with seeded(check_integer(seed, "seed", low=0, high=2**63 - 1)):
+            layers: dict[str, nn.Module | None] = {
+                "standardize": Standardize(),
+                "conv1": nn.Conv2d(1, 32, kernel_size=3, padding=1),
+                "bn1": nn.BatchNorm2d(32) if batch_norm else None,
+                "pool1": nn.MaxPool2d(2),
+                "relu1": nn.ReLU(),
+                "conv2": nn.Conv2d(32, 32, kernel_size=3, padding=1),
+                "bn2": nn.BatchNorm2d(32) if batch_norm else None,
+                "pool2": nn.MaxPool2d(2),
+                "relu2": nn.ReLU(),
+                "flatten": nn.Flatten(),
+                "fc1": nn.Linear(32 * 7 * 7, 500),
+                "relu3": nn.ReLU(),
+                "fc2": nn.Linear(500, CLASSES),
+            }
+        super().__init__(OrderedDict((name, layer) for name, layer in layers.items() if layer is not None))
+        self.batch_norm = batch_norm
+        self.to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """The softmax of the logits, in evaluation mode and without a trace in the network.
+
+        Parameters
+        ----------
+        images
+            Images (N, 1, 28, 28), uint8 or float in 0..255; on any device.
+
+        Returns
+        -------
+        Tensor
+            Probabilities (N, 10); each row sums to one.
+
+        Examples
+        --------
+        >>> DigitCNN().probabilities(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
+        """
+        with observed(self):
+            probabilities: Tensor = self(images.to(device_of(self))).softmax(dim=1)
+        return probabilities

@@ -1,0 +1,93 @@
+"""Progress on long work: a bar on a terminal, plain lines elsewhere, nothing in the report's pages."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TextIO
+
+REPORT_VARIABLE = "MNIST_LAB_REPORT"
+
+
+class Bar(Protocol):
+    """What a piece of long work tells its onlooker."""
+
+    def step(self) -> None:
+        """One step is done."""
+
+    def line(self, text: str) -> None:
+        """Something worth a line of its own."""
+
+
+def stream() -> TextIO:
+    """Where progress goes: standard error, and while a report is built the real one, past the page that runs."""
+    if os.environ.get(REPORT_VARIABLE) and sys.__stderr__ is not None:
+        return sys.__stderr__
+    return sys.stderr
+
+
+@contextmanager
+def progress(total: int, title: str, *, shown: bool = True, unit: str = "step") -> Iterator[Bar]:
+    """Tell the user how far a piece of work of `total` steps has come.
+
+    On a terminal a bar shows the steps, with the lines above it. Elsewhere (a log, a notebook, a report's build) only
+    the lines appear, each with the title in front.
+
+    Parameters
+    ----------
+    total
+        How many steps there are.
+    title
+        What is being done.
+    shown
+        False keeps silent.
+    unit
+        What one step is.
+
+    Examples
+    --------
+    >>> with progress(2, "counting", shown=False) as bar:
+    ...     bar.step()
+    ...     bar.line("one")
+    """
+    target = stream()
+    if not shown:
+        yield _Silent()
+    elif target.isatty() and not os.environ.get(REPORT_VARIABLE):
+        from tqdm import tqdm  # noqa: PLC0415 - needed on a terminal alone
+
+        with tqdm(total=total, desc=title, unit=unit, file=target, leave=False, dynamic_ncols=True) as bar:
+            yield _Terminal(bar, target)
+    else:
+        yield _Lines(title, target)
+
+
+class _Silent:
+    def step(self) -> None:
+        pass
+
+    def line(self, text: str) -> None:
+        pass
+
+
+class _Terminal:
+    def __init__(self, bar: Any, target: TextIO) -> None:  # tqdm publishes no types
+        self._bar, self._target = bar, target
+
+    def step(self) -> None:
+        self._bar.update()
+
+    def line(self, text: str) -> None:
+        self._bar.write(f"{self._bar.desc}: {text}", file=self._target)
+
+
+class _Lines:
+    def __init__(self, title: str, target: TextIO) -> None:
+        self._title, self._target = title, target
+
+    def step(self) -> None:
+        pass
+
+    def line(self, text: str) -> None:
+        self._target.write(f"{self._title}: {text}\n")
+        self._target.flush()
