@@ -5,9 +5,11 @@ of Okabe and Ito, which stay apart for colour-blind eyes and on a light or a dar
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,38 +34,45 @@ def training_curves(history: History, *, figure: Figure | None = None) -> Figure
     Returns
     -------
     Figure
-        Left the cross-entropy loss (batch by batch, and measured at the end of each epoch), in the middle the
-        misclassified share of training and validation images, right the validation accuracy.
+        Three panels: the cross-entropy loss, the misclassified share and the accuracy, each of training and
+        validation images at the end of each epoch; the first two also batch by batch.
 
     Examples
     --------
     >>> figure = training_curves(network.history)  # doctest: +SKIP
     """
-    figure = figure or plt.figure(figsize=(11, 3.6), layout="constrained")
-    loss, error, accuracy = figure.subplots(1, 3)
+    figure = figure or plt.figure(figsize=(7, 6), layout="constrained")
+    panels = figure.subplot_mosaic([["loss", "loss"], ["error", "accuracy"]])
+    loss, error, accuracy = (panels[name] for name in ("loss", "error", "accuracy"))
     epochs = range(1, len(history) + 1)
-    batches = [(index + 1) * len(history) / len(history.batch_loss) for index in range(len(history.batch_loss))]
+    batch_loss, batch_error = np.array(history.batch_loss), np.array(history.batch_error)
+    progress = np.arange(1, len(batch_loss) + 1) * len(history) / len(batch_loss)  # in epochs
+    window = max(1, len(batch_loss) // 40)
 
-    loss.plot(batches, history.batch_loss, color=GREY, linewidth=0.5, alpha=0.6, label="each training batch")
-    loss.plot(epochs, history.train_loss, "o-", color=BLUE, label="training")
-    loss.plot(epochs, history.validation_loss, "s--", color=ORANGE, label="validation")
+    def measured(axes: Axes, train: Sequence[float], validation: Sequence[float]) -> None:
+        axes.plot(epochs, train, "o-", color=BLUE, label="training, end of epoch")
+        axes.plot(epochs, validation, "s--", color=ORANGE, label="validation, end of epoch")
+
+    loss.plot(progress, batch_loss, color=GREY, linewidth=0.5, alpha=0.6, label="each training batch")
+    measured(loss, history.train_loss, history.validation_loss)
     loss.set(title="Loss", ylabel="cross-entropy (nats)", yscale="log")
 
-    error.plot(epochs, history.train_error, "o-", color=BLUE, label="training")
-    error.plot(epochs, history.validation_error, "s--", color=ORANGE, label="validation")
-    error.set(title="Error", ylabel="misclassified")
-    error.set_ylim(bottom=0)
+    smooth = np.convolve(batch_error, np.full(window, 1 / window), mode="valid")
+    error.plot(progress[window - 1 :], smooth, color=GREY, linewidth=1, label=f"mean of {window} batches")
+    measured(error, history.train_error, history.validation_error)
+    error.set(title="Error", ylabel="misclassified", yscale="log")
+    error.yaxis.set_major_formatter(PercentFormatter(1))
 
-    accuracy.plot(epochs, history.validation_accuracy, "s--", color=ORANGE, label="validation")
+    measured(accuracy, [1 - share for share in history.train_error], history.validation_accuracy)
     accuracy.set(title="Accuracy", ylabel="classified correctly")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
 
-    for axes, decimals in ((error, 1), (accuracy, 1)):
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
     for axes in (loss, error, accuracy):
         axes.set_xlabel("epochs of training")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-        axes.legend()
+    loss.legend()
+    error.legend(handles=error.lines[:1])
     return figure
 
 

@@ -14,7 +14,7 @@ class Interval:
     Examples
     --------
     >>> print(Interval(value=0.9921, low=0.9902, high=0.9936, confidence=0.95))
-    99.21 % (95 % interval 99.02 to 99.36 %)
+    99.21% (95% interval 99.02% to 99.36%)
     """
 
     value: float
@@ -23,10 +23,7 @@ class Interval:
     confidence: float
 
     def __str__(self) -> str:
-        return (
-            f"{100 * self.value:.2f} % ({100 * self.confidence:g} % interval "
-            f"{100 * self.low:.2f} to {100 * self.high:.2f} %)"
-        )
+        return f"{self.value:.2%} ({self.confidence:.0%} interval {self.low:.2%} to {self.high:.2%})"
 
 
 def share_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:

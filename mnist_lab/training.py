@@ -95,7 +95,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class History:
-    """What was measured as training progressed; every field but `batch_loss` has one value an epoch.
+    """What was measured as training progressed: one value an epoch, and for two fields one a batch.
 
     Parameters
     ----------
@@ -107,8 +107,9 @@ class History:
         The same of the whole validation split; accuracy is 1 - error.
     seconds
         What the epoch's training took, measuring not included.
-    batch_loss
-        The loss of every training batch in order, before the step that it led to.
+    batch_loss, batch_error
+        Loss and misclassified share of every training batch in order, in training mode and before the step that the
+        batch led to.
     """
 
     train_loss: tuple[float, ...]
@@ -118,6 +119,7 @@ class History:
     validation_accuracy: tuple[float, ...]
     seconds: tuple[float, ...]
     batch_loss: tuple[float, ...]
+    batch_error: tuple[float, ...]
 
     def __len__(self) -> int:
         """How many epochs there are."""
@@ -281,16 +283,18 @@ def _fit(
     with progress_bar(recipe.epochs * steps, title, shown=progress) as bar:
         for epoch in range(recipe.epochs):
             start = time.perf_counter()
-            losses = []
+            losses, errors = [], []
             for batch in torch.randperm(len(images), generator=generator).to(device).split(recipe.batch_size):
                 pixels = distort(images[batch], generator) if recipe.augment else images[batch]
                 with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                    loss = functional.cross_entropy(model(pixels), labels[batch])
+                    logits = model(pixels)
+                    loss = functional.cross_entropy(logits, labels[batch])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 losses.append(loss.detach())
+                errors.append((logits.detach().argmax(dim=1) != labels[batch]).float().mean())
                 bar.step()
             batch_loss = torch.stack(losses).tolist()  # waits for the device, so the epoch's time is whole
             seconds = time.perf_counter() - start
@@ -305,7 +309,8 @@ def _fit(
                 ("seconds", seconds),
             ):
                 history[name].append(value)
-            history["batch_loss"].extend(batch_loss)
+            history["batch_loss"] += batch_loss
+            history["batch_error"] += torch.stack(errors).tolist()
             bar.line(
                 f"epoch {epoch + 1} of {recipe.epochs}, training error {train.error:.2%}, "
                 f"validation error {valid.error:.2%}, {seconds:.1f} s"

@@ -1,0 +1,54 @@
+"""The directive ``answers-at-a-glance``: a row for each question, with the answer that its page computed."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+def question_of(script: Path) -> str:
+    """The number of the question that a page answers, from the page's name.
+
+    >>> question_of(Path("plot_3_1_2_confidence.py"))
+    '3.1.2'
+    """
+    match = re.match(r"plot_((?:\d+_)+)", script.name)
+    if match is None:
+        raise ValueError(f"{script}: expected a name such as plot_1_4_parameter_counts.py")
+    return match.group(1).rstrip("_").replace("_", ".")
+
+
+class AnswersAtAGlance(SphinxDirective):
+    """A table of the questions, their pages and their answers."""
+
+    def run(self) -> list[nodes.Node]:
+        source = Path(self.env.srcdir)
+        answers = Path(os.environ["MNIST_LAB_ANSWERS"])
+        rows = []
+        for script in sorted((source.parent / "examples").glob("*/plot_*.py")):
+            question = question_of(script)
+            path = answers / f"{question}.json"
+            self.env.note_dependency(str(path))
+            if not path.is_file():
+                # A page that gave no answer did not run to its end.
+                self.state.document.reporter.warning(f"{script.name} gave no answer to {question}", line=self.lineno)
+                continue
+            answer = json.loads(path.read_text(encoding="utf-8"))
+            page = f"/auto_examples/{script.parent.name}/{script.stem}"
+            rows += [f"   * - :doc:`{question} <{page}>`", f"     - {answer['text']}"]
+        table = [".. list-table::", "   :header-rows: 1", "   :widths: 12 88", "   :class: answers", ""]
+        table += ["   * - Question", "     - Answer", *rows]
+        container = nodes.container()
+        self.state.nested_parse(StringList(table, source=self.env.docname), self.content_offset, container)
+        return container.children
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("answers-at-a-glance", AnswersAtAGlance)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,67 @@
+"""Pages run again when what they compute may have changed, and only then.
+
+sphinx-gallery runs a page when its script changed. A page also shows what the library, torch and the data set gave, so
+a change of any of these makes every page stale.
+"""
+
+import hashlib
+import platform
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx-gallery", "torch", "torchvision")
+
+
+def fingerprint() -> str:
+    """Everything beside its script that decides what a page shows, a line each."""
+    import mnist_lab  # noqa: PLC0415 - the environment variables of conf.py come first
+
+    folder = Path(mnist_lab.__file__).parent
+    lines = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
+    for path in sorted(folder.rglob("*.py")):
+        lines.append(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    dataset = mnist_lab.load_dataset()
+    lines.append(f"data {dataset.name} {dataset.checksum}")
+    return "\n".join(lines) + "\n"
+
+
+def forget_stale_pages(app: Sphinx) -> None:
+    """Delete sphinx-gallery's memory of having run the pages, if what they rest on has changed."""
+    pages = Path(app.srcdir) / "auto_examples"
+    record = pages / "fingerprint.txt"
+    now = fingerprint()
+    before = record.read_text(encoding="utf-8") if record.is_file() else ""
+    if before == now:
+        return
+    changed = sorted({line.rsplit(" ", 1)[0] for line in set(before.splitlines()) ^ set(now.splitlines())})
+    if before:
+        logger.info("every page runs again, since these have changed: %s", ", ".join(changed))
+    for memory in pages.rglob("*.md5"):
+        memory.unlink()
+    # Written at once: a page remembers its own run when it has ended well, so a build that stops goes on from there.
+    pages.mkdir(parents=True, exist_ok=True)
+    record.write_text(now, encoding="utf-8")
+
+
+def strict(_configuration: dict[str, Any], _script: str, when: str) -> None:
+    """Make a warning in a page an error; sphinx-gallery calls this before and after each page."""
+    if when == "before":
+        _outside.append(warnings.filters[:])
+        warnings.simplefilter("error")
+    elif _outside:
+        warnings.filters[:] = _outside.pop()
+
+
+_outside: list[list[Any]] = []
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    # Before sphinx-gallery's own handler, which has the default priority of 500, decides what to run.
+    app.connect("builder-inited", forget_stale_pages, priority=100)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,78 @@
+"""The site's configuration: which pages run, when they run again, and how the report looks."""
+
+import os
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+# Set before anything of the library runs: progress goes past the pages, and answers are kept for the home page.
+# The answers live beside the pages that gave them, so that both are made and deleted together.
+os.environ["MNIST_LAB_REPORT"] = "1"
+os.environ["MNIST_LAB_ANSWERS"] = str(HERE / "auto_examples" / "answers")
+
+project = "mnist_lab"
+author = "The mnist_lab developers"
+copyright = f"2026, {author}"
+release = version = installed_version("mnist-lab")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "freshness",
+    "answers",
+]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
+templates_path = ["_templates"]
+nitpicky = True
+nitpick_ignore_regex = [
+    # No inventory of these is at hand without a network, and a build must not need one.
+    (r"py:.*", r"(torch|matplotlib|numpy|os|pathlib|collections|typing|dataclasses)\..*"),
+    (r"py:.*", r"(Tensor|Figure|Axes|Path|Module|nn\.Module|optional)"),
+]
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say types, shapes and units
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "backreferences_dir": "api/generated/backreferences",
+    "doc_module": ("mnist_lab",),
+    "reset_modules": ("matplotlib", "freshness.strict"),
+    "reset_modules_order": "both",
+    "capture_repr": (),  # pages print what they show
+    "image_srcset": ["2x"],
+    "matplotlib_animations": True,
+    "min_reported_time": 0,
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "junit": "../_build/gallery-junit.xml",
+    "plot_gallery": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "mnist_lab"
+html_static_path = ["_static"]
+html_css_files = ["mnist_lab.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": True,
+    "navigation_with_keys": True,
+    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+}
+html_sidebars = {"index": []}
