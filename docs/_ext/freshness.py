@@ -24,8 +24,10 @@ def fingerprint() -> str:
 
     folder = Path(mnist_lab.__file__).parent
     lines = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
-    for path in sorted(folder.rglob("*.py")):
-        lines.append(f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    lines += [
+        f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in sorted(folder.rglob("*.py"))
+    ]
     dataset = mnist_lab.load_dataset()
     lines.append(f"data {dataset.name} {dataset.checksum}")
     return "\n".join(lines) + "\n"
