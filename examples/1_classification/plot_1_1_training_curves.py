@@ -8,12 +8,12 @@ then, once, we count how many of the 10,000 test images it reads correctly.
 """
 
 # %%
-# The digits
-# ----------
-# The labels could come as class indices or as one-hot rows, and a loss that expects
-# one form quietly learns nothing from the other. Here they are class indices, one
-# whole number an image, which is what cross-entropy expects;
-# :func:`mnist_lab.class_indices` takes either form and refuses everything else.
+# The digits and their labels
+# ----------------------------
+# Labels come in two forms: as class indices, one whole number an image, or as one-hot
+# rows of a single 1 and nine 0s. Here they are indices, which is what the cross-entropy
+# loss is given; :func:`mnist_lab.class_indices` turns either form into indices and
+# refuses everything else.
 from pprint import pprint
 
 import torch
@@ -78,7 +78,8 @@ lab.report.answer(
     "1.1",
     f"After {len(history)} epochs the training error is {history.train_error[-1]:.2%} "
     f"and the validation error {history.validation_error[-1]:.2%}. The accuracy on the "
-    f"{len(result.labels):,} test images is {accuracy}; one network, seed {network.seed}.",
+    f"{len(result.labels):,} test images is {accuracy}; "
+    f"one network, seed {network.seed}.",
     dataset=dataset,
 )
 lab.plotting.show()
