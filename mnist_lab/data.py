@@ -229,10 +229,10 @@ def class_indices(labels: object) -> Tensor:
         raise TypeError(
             f"labels: expected one-hot rows (N, {CLASSES}) or class indices (N,), got {describe(labels)}"
         ) from error
-    if labels.ndim != 2:
+    if labels.ndim == 1:
         # An empty list becomes a float tensor; that there is no label in it is no mistake.
         return check_labels(labels.long() if labels.shape == (0,) else labels)
-    if labels.shape[1] != CLASSES:
+    if labels.ndim != 2 or labels.shape[1] != CLASSES:
         raise ValueError(f"labels: expected one-hot rows (N, {CLASSES}) or class indices (N,), got {describe(labels)}")
     ones = labels == 1
     wrong = ~((ones | (labels == 0)).all(dim=1) & (ones.sum(dim=1) == 1))

@@ -1,0 +1,211 @@
+"""MNIST is MNIST byte for byte, split as promised; labels of either form become class indices."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mnist_lab as lab
+from mnist_lab import data
+from tests.conftest import needs_mnist
+
+
+def idx(values: np.ndarray) -> bytes:  # type: ignore[type-arg]
+    """The idx format: two zeros, the type, the rank, the sizes, the values."""
+    header = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+    return header + values.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def small_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in MNIST's layout with 60 training and 10 test images, whose checksums are taken for MNIST's."""
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for prefix, count in (("train", 60), ("t10k", 10)):
+        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(idx(random.integers(0, 256, (count, 28, 28))))
+        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(np.arange(count) % 10))
+    monkeypatch.setattr(data, "MD5", {name: hashlib.md5((raw / name).read_bytes()).hexdigest() for name in data.MD5})
+    return tmp_path / "data"
+
+
+def test_loading_agrees_with_torchvision(small_mnist: Path) -> None:
+    from torchvision.datasets import MNIST
+
+    dataset = lab.load_dataset(root=small_mnist)
+    reference = MNIST(small_mnist, train=False)
+    assert torch.equal(dataset.test.images[:, 0], reference.data)
+    assert torch.equal(dataset.test.labels, reference.targets)
+    reference = MNIST(small_mnist, train=True)
+    validation = data.validation_mask(reference.targets)
+    assert torch.equal(dataset.validation.images[:, 0], reference.data[validation])
+    assert torch.equal(dataset.train.images[:, 0], reference.data[~validation])
+    assert torch.equal(dataset.train.labels, reference.targets[~validation])
+
+
+def test_the_variable_names_the_folder_and_the_argument_comes_first(
+    small_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MNIST_LAB_DATA", str(small_mnist))
+    assert len(lab.load_dataset("mnist").train) == 50
+    with pytest.raises(lab.DataError, match="root="):
+        lab.load_dataset(root=tmp_path)
+
+
+@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+def test_a_truncated_file_is_named(small_mnist: Path, file: str) -> None:
+    path = small_mnist / "MNIST" / "raw" / file
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(lab.DataError, match=f"{file} is not MNIST's file of that name: expected md5 .* truncated"):
+        lab.load_dataset(root=small_mnist)
+
+
+def test_swapped_label_files_are_noticed(small_mnist: Path) -> None:
+    raw = small_mnist / "MNIST" / "raw"
+    test, training = raw / "t10k-labels-idx1-ubyte", raw / "train-labels-idx1-ubyte"
+    kept = test.rename(raw / "kept")
+    training.rename(test)
+    kept.rename(training)
+    with pytest.raises(lab.DataError, match="train-labels-idx1-ubyte is not MNIST's file of that name"):
+        lab.load_dataset(root=small_mnist)
+
+
+def test_a_wrong_folder_is_named_and_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_download", lambda folder: pytest.fail(f"download into {folder}"))
+    with pytest.raises(
+        lab.DataError, match=r"root=.* does not hold MNIST: expected the file .*train-images.*To supply"
+    ):
+        lab.load_dataset(root=tmp_path)
+    monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
+    with pytest.raises(lab.DataError, match="MNIST_LAB_DATA=.* does not hold MNIST"):
+        lab.load_dataset()
+
+
+def test_without_mnist_and_network_the_error_says_how_to_supply_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import MNIST
+
+    def refuse(_: MNIST) -> None:
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+
+    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
+    monkeypatch.setattr(MNIST, "download", refuse)
+    with pytest.raises(
+        lab.DataError, match=r"nor could it be downloaded .*Error downloading.* set the environment var"
+    ):
+        lab.load_dataset()
+
+
+def test_a_download_goes_into_the_cache(small_mnist: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import MNIST
+
+    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
+    monkeypatch.setattr(MNIST, "download", lambda self: os.renames(small_mnist / "MNIST", Path(self.root) / "MNIST"))
+    assert len(lab.load_dataset().test) == 10
+    assert (own_cache / "data" / "MNIST" / "raw" / "t10k-images-idx3-ubyte").is_file()
+
+
+def test_an_unknown_source_is_refused() -> None:
+    with pytest.raises(ValueError, match="source: expected one of 'auto', 'mnist', got str 'fashion'"):
+        lab.load_dataset("fashion")
+
+
+@given(st.lists(st.integers(0, 9), max_size=300), st.integers(0, 2**31))
+def test_the_split_is_stratified(values: list[int], seed: int) -> None:
+    labels = torch.tensor(values, dtype=torch.int64)
+    mask = data.validation_mask(labels, seed=seed)
+    assert int(mask.sum()) == -(-len(values) // 6)
+    for label in range(10):
+        share = (labels == label).sum() / 6
+        assert abs(int(mask[labels == label].sum()) - share) < 1
+
+
+@needs_mnist
+def test_the_split_of_mnist_is_what_it_always_was(mnist: lab.Dataset) -> None:
+    assert mnist.name == "mnist"
+    assert [len(split) for split in mnist.splits().values()] == [50_000, 10_000, 10_000]
+    for split in mnist.splits().values():
+        assert split.images.dtype == torch.uint8
+        assert split.labels.dtype == torch.int64
+    assert mnist.checksum == "06579cd5baf3d9cd9764abb310aa5e04254227a3b97b14097338395227e4c2c3"
+
+
+@needs_mnist
+def test_the_networks_constants_are_mnists_own(mnist: lab.Dataset) -> None:
+    pixels = torch.cat([mnist.train.images, mnist.validation.images]).double() / 255
+    assert round(float(pixels.mean()), 4) == 0.1307
+    assert round(float(pixels.std()), 4) == 0.3081
+
+
+def test_the_checksum_follows_the_content(bar_dataset: lab.Dataset) -> None:
+    again = lab.Dataset("other name", *(split[:] for split in bar_dataset.splits().values()))
+    assert again.checksum == bar_dataset.checksum
+    images = bar_dataset.test.images.clone()
+    images[0, 0, 0, 0] += 1
+    altered = lab.Dataset("bars", bar_dataset.train, bar_dataset.validation, lab.Split(images, bar_dataset.test.labels))
+    assert altered.checksum != bar_dataset.checksum
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (torch.zeros(2, 28, 28, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64), "images: expected shape"),
+        (torch.zeros(2, 1, 28, 28), torch.zeros(2, dtype=torch.int64), "images: expected uint8"),
+        (torch.full((2, 1, 28, 28), torch.nan), torch.zeros(2, dtype=torch.int64), "images: .* got NaN"),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.tensor([1, 12]), "labels: .* got 12 at position 1"),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.eye(10)[:2], "labels: expected an integer tensor"),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.tensor([1]), "labels: expected 2 of them"),
+    ],
+)
+def test_a_split_is_checked_when_it_is_made(images: torch.Tensor, labels: torch.Tensor, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        lab.Split(images, labels)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=50))
+def test_one_hot_and_back(values: list[int]) -> None:
+    indices = torch.tensor(values)
+    rows = lab.one_hot(indices)
+    assert rows.shape == (len(values), 10)
+    assert torch.equal(rows.sum(dim=1), torch.ones(len(values)))
+    for form in (rows, rows.bool(), rows.long(), rows.numpy(), rows.tolist(), indices, indices.byte(), values):
+        found = lab.class_indices(form)
+        assert found.dtype == torch.int64
+        assert torch.equal(found, indices)
+
+
+def test_no_label_at_all() -> None:
+    assert lab.class_indices([]).shape == (0,)
+    assert lab.class_indices(torch.zeros(0, 10)).shape == (0,)
+    assert lab.one_hot([]).shape == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.full((1, 10), 0.1), r"row 0 is \[0.1, 0.1"),
+        (torch.zeros(2, 10), "row 0 is"),
+        (torch.cat([torch.eye(10)[:1], torch.ones(1, 10)]), "row 1 is"),
+        (torch.eye(10)[:1] * 2, "row 0 is"),
+        (torch.tensor([[float("nan")] + [0.0] * 9]), "row 0 is"),
+        (torch.tensor([[2.0, -1.0] + [0.0] * 8]), "row 0 is"),
+        (torch.zeros(2, 9), r"expected one-hot rows \(N, 10\)"),
+        (torch.zeros(2, 2, 2), r"expected one-hot rows \(N, 10\) or class indices \(N,\)"),
+        (torch.tensor([1.0, 2.0]), "expected an integer tensor"),
+        (torch.tensor([10]), "got 10 at position 0"),
+        ("five", "got str 'five'"),
+        ([1, "two"], "expected one-hot rows"),
+    ],
+)
+def test_labels_of_no_known_form_are_refused(labels: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"labels: .*{message}"):
+        lab.class_indices(labels)
+
+
+def test_one_hot_takes_no_rows() -> None:
+    with pytest.raises(ValueError, match="indices: expected class indices"):
+        lab.one_hot(torch.eye(10))
