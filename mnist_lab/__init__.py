@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Any
 from mnist_lab import report
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
+from mnist_lab.introspection import (
+    NeuronCounts,
+    ParameterCounts,
+    layer_shapes,
+    neuron_counts,
+    parameter_counts,
+)
+from mnist_lab.layers import LayerShape, LayerShapes
 from mnist_lab.model import DigitCNN
 from mnist_lab.training import Evaluation, History, Recipe, TrainingError, evaluate, fit
 
@@ -23,6 +31,10 @@ __all__ = [
     "DigitCNN",
     "Evaluation",
     "History",
+    "LayerShape",
+    "LayerShapes",
+    "NeuronCounts",
+    "ParameterCounts",
     "Recipe",
     "Split",
     "TrainedNetwork",
@@ -31,9 +43,12 @@ __all__ = [
     "class_indices",
     "evaluate",
     "fit",
+    "layer_shapes",
     "load",
     "load_dataset",
+    "neuron_counts",
     "one_hot",
+    "parameter_counts",
     "plotting",
     "report",
     "save",
