@@ -8,9 +8,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mnist_lab import report
+from mnist_lab.activity import firing_rates
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
 from mnist_lab.introspection import (
+    LayerParameters,
     NeuronCounts,
     ParameterCounts,
     layer_shapes,
@@ -31,6 +33,7 @@ __all__ = [
     "DigitCNN",
     "Evaluation",
     "History",
+    "LayerParameters",
     "LayerShape",
     "LayerShapes",
     "NeuronCounts",
@@ -42,6 +45,7 @@ __all__ = [
     "best",
     "class_indices",
     "evaluate",
+    "firing_rates",
     "fit",
     "layer_shapes",
     "load",
