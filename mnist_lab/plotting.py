@@ -43,7 +43,7 @@ def training_curves(history: History, *, figure: Figure | None = None) -> Figure
     --------
     >>> figure = training_curves(network.history)  # doctest: +SKIP
     """
-    figure = figure or plt.figure(figsize=(7, 6), layout="constrained")
+    figure = figure or plt.figure(figsize=(6.4, 5.8), layout="constrained")
     panels = figure.subplot_mosaic([["loss", "loss"], ["error", "accuracy"]])
     loss, error, accuracy = (panels[name] for name in ("loss", "error", "accuracy"))
     epochs = range(1, len(history) + 1)
