@@ -1,5 +1,7 @@
 """Observing gives everything back, whatever the network and whatever went wrong."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from torch import nn
 from mnist_lab.observation import device_of, observed
 from tests.conftest import no_trace
 
-LAYERS = {
+LAYERS: dict[str, Callable[[], nn.Module]] = {
     "conv": lambda: nn.Conv2d(1, 1, 3, padding=1),
     "norm": lambda: nn.BatchNorm2d(1),
     "dropout": lambda: nn.Dropout(0.5),
