@@ -52,7 +52,7 @@ class DigitImages(datasets.MNIST):
 def usual_epoch(split: lab.Split) -> Callable[[], None]:
     """An epoch of the usual loop, to be called again and again."""
     model = UsualNetwork()
-    loader = DataLoader(DigitImages(split), batch_size=64, shuffle=True)
+    loader: DataLoader[tuple[torch.Tensor, torch.Tensor]] = DataLoader(DigitImages(split), batch_size=64, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def epoch() -> None:

@@ -69,6 +69,14 @@ class DigitCNN(nn.Sequential):
     Conv2d(32, 32, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """
 
+    standardize: Standardize
+    conv1: nn.Conv2d
+    bn1: nn.BatchNorm2d  # bn1 and bn2 with batch normalization only
+    conv2: nn.Conv2d
+    bn2: nn.BatchNorm2d
+    fc1: nn.Linear
+    fc2: nn.Linear
+
     def __init__(self, batch_norm: bool = False, seed: int = 0) -> None:
         with seeded(check_integer(seed, "seed", low=0, high=2**63 - 1)):
             layers: dict[str, nn.Module | None] = {
@@ -89,6 +97,11 @@ class DigitCNN(nn.Sequential):
         super().__init__(OrderedDict((name, layer) for name, layer in layers.items() if layer is not None))
         self.batch_norm = batch_norm
         self.to(memory_format=torch.channels_last)
+
+    def __getitem__(self, index: slice | int) -> nn.Module:  # type: ignore[override]  # of a slice, not this class
+        """Return a layer by position; for a slice, a plain chain of those layers."""
+        layers = list(self.named_children())
+        return nn.Sequential(OrderedDict(layers[index])) if isinstance(index, slice) else layers[index][1]
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:

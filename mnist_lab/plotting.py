@@ -5,12 +5,11 @@ of Okabe and Ito, which stay apart for colour-blind eyes and on a light or a dar
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,9 +21,11 @@ from mnist_lab.checks import CLASSES, PIXEL_MAX
 from mnist_lab.introspection import ParameterCounts
 from mnist_lab.layers import LayerShapes
 from mnist_lab.progress import REPORT_VARIABLE
+from mnist_lab.statistics import PairedComparison
 from mnist_lab.training import Evaluation, History
 
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F7F7F"
+SERIES = (BLUE, ORANGE, GREEN, RED)
 
 
 def training_curves(history: History, *, figure: Figure | None = None) -> Figure:
@@ -47,7 +48,7 @@ def training_curves(history: History, *, figure: Figure | None = None) -> Figure
     --------
     >>> figure = training_curves(network.history)  # doctest: +SKIP
     """
-    figure = figure or plt.figure(figsize=(7, 6), layout="constrained")
+    figure = figure or plt.figure(figsize=(6.4, 5.8), layout="constrained")
     panels = figure.subplot_mosaic([["loss", "loss"], ["error", "accuracy"]])
     loss, error, accuracy = (panels[name] for name in ("loss", "error", "accuracy"))
     epochs = range(1, len(history) + 1)
@@ -79,6 +80,94 @@ def training_curves(history: History, *, figure: Figure | None = None) -> Figure
         axes.grid(alpha=0.3)
     loss.legend()
     error.legend(handles=error.lines[:1])
+    return figure
+
+
+def compared_errors(histories: Mapping[str, Sequence[History]], *, axes: Axes | None = None) -> Figure:
+    """Draw the validation error by epoch of several kinds of network, each trained with several seeds.
+
+    Parameters
+    ----------
+    histories
+        For each kind, its name and the histories of its runs, all of the same number of epochs.
+    axes
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        One curve a kind, the mean over its runs, in a band from the lowest run to the highest.
+
+    Examples
+    --------
+    >>> compared_errors({"plain": plain, "batch_norm": normalized})  # doctest: +SKIP
+    """
+    axes = axes_or_new(axes)
+    for (name, runs), colour, style in zip(histories.items(), SERIES, ("o-", "s--", "^:", "D-."), strict=False):
+        errors = np.array([run.validation_error for run in runs])  # (runs, epochs)
+        epochs = range(1, errors.shape[1] + 1)
+        axes.plot(epochs, errors.mean(axis=0), style, color=colour, label=f"{name}, mean of {len(runs)}")
+        axes.fill_between(epochs, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+    axes.set(title="Validation error, mean and range over seeds", xlabel="epochs of training", ylabel="misclassified")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_minor_formatter(PercentFormatter(1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    return figure_of(axes)
+
+
+def paired_differences(
+    comparison: PairedComparison, *, title: str, unit: str, scale: float = 1.0, axes: Axes | None = None
+) -> Figure:
+    """Draw the difference of every pair, their mean and its interval, against no difference.
+
+    Parameters
+    ----------
+    comparison
+        What :func:`mnist_lab.statistics.paired_comparison` returned.
+    title
+        What is compared.
+    unit
+        The unit of the differences after `scale`.
+    scale
+        Factor for the drawing, 100 for percentage points say.
+    axes
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Figure
+        A dot a pair; below them the mean as a diamond with its interval.
+
+    Examples
+    --------
+    >>> paired_differences(comparison, title="Accuracy", unit="points", scale=100)  # doctest: +SKIP
+    """
+    axes = axes_or_new(axes, size=(6.0, 2.8))
+    values = scale * np.array(comparison.differences)
+    mean, low, high = scale * comparison.mean, scale * comparison.low, scale * comparison.high
+    axes.axvline(0, color="black", linewidth=1)
+    axes.plot(values, np.ones_like(values), "o", color=BLUE, alpha=0.7, label="a pair")
+    axes.errorbar(
+        [mean],
+        [0],
+        xerr=[[mean - low], [high - mean]],
+        fmt="D",
+        color=RED,
+        capsize=6,
+        label=f"mean, {comparison.confidence:.0%} interval",
+    )
+    axes.set(title=title, xlabel=unit, ylim=(-0.7, 1.7), yticks=[0, 1], yticklabels=["mean", "pairs"])
+    axes.grid(alpha=0.3, axis="x")
+    return figure_of(axes)
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that the axes are part of."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # axes that can be drawn into are part of one
     return figure
 
 
@@ -144,13 +233,13 @@ def predictions(images: Tensor, result: Evaluation, *, columns: int = 4) -> Figu
     --------
     >>> figure = predictions(split.images, lab.evaluate(model, split))  # doctest: +SKIP
     """
-    figure, panels = _image_grid(images, columns, 1.62)
+    figure, panels = _image_grid(images, columns, 1.32)
     for axes, true, predicted, sure in zip(panels, *_outcomes(result), strict=True):
         right = true == predicted
         axes.set_title(f"true {true}, predicted {predicted}\n{'✓' if right else '✗'} {_percent(sure)}", fontsize=9)
         for spine in axes.spines.values():
             spine.set(color=GREEN if right else RED, linewidth=1 if right else 3.5, linestyle="-" if right else "--")
-    figure.suptitle("Labels and probability of the prediction")
+    figure.suptitle("Labels, and the probability of the prediction")
     return figure
 
 
@@ -202,7 +291,7 @@ def confusion_matrix(result: Evaluation, *, axes: Axes | None = None) -> Figure:
     counts = (result.labels * CLASSES + result.predictions).bincount(minlength=CLASSES**2).reshape(CLASSES, CLASSES)
     wrong = counts - counts.diag().diag()
     most = max(int(wrong.max()), 1)
-    shades = axes.imshow(wrong, cmap="Blues", vmin=0, vmax=most)
+    shades = axes.imshow(wrong.numpy(), cmap="Blues", vmin=0, vmax=most)
     for (true, predicted), count in ((place, int(counts[place])) for place in _places(CLASSES)):
         if true == predicted:
             axes.text(predicted, true, f"{count}", ha="center", va="center", fontsize=8, color=GREY)
@@ -210,7 +299,7 @@ def confusion_matrix(result: Evaluation, *, axes: Axes | None = None) -> Figure:
             colour = "white" if count > 0.6 * most else "black"
             axes.text(predicted, true, f"{count}", ha="center", va="center", fontsize=10, color=colour)
     axes.set(xticks=range(CLASSES), yticks=range(CLASSES), xlabel="predicted label", ylabel="true label")
-    axes.set_title("Who is taken for whom")
+    axes.set_title("Which digit is taken for which")
     figure = axes.get_figure(root=True)
     assert figure is not None  # axes that are drawn into stand in one
     bar = figure.colorbar(shades, ax=axes, label="misclassified images", shrink=0.85)
@@ -235,26 +324,30 @@ def receptive_fields(image: Tensor, shapes: LayerShapes, layers: Sequence[str], 
     Returns
     -------
     Figure
-        The image, and on it a square a layer.
+        The image, and around its middle a rectangle a layer, drawn to scale.
 
     Examples
     --------
     >>> figure = receptive_fields(image, shapes, ["conv1", "conv2"])  # doctest: +SKIP
     """
-    axes = axes_or_new(axes, size=(6.0, 5.0))
+    axes = axes_or_new(axes, size=(6.0, 4.1))
     _draw_image(axes, image)
     height, width = image.shape[-2:]
-    styles = [(BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (RED, ":"), (GREY, "-")]
+    styles = [(BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (RED, ":"), (PURPLE, "-")]
     for name, (colour, line) in zip(layers, styles, strict=False):
         field = shapes[name].receptive_field
         if field is not None:
             corner = ((width - field[1]) // 2 - 0.5, (height - field[0]) // 2 - 0.5)
             label = f"{name}: {field[0]}×{field[1]} pixels"
-            axes.add_patch(Rectangle(corner, field[1], field[0], fill=False, color=colour, ls=line, lw=3, label=label))
-    axes.set_title("What one output sees of the image")
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+            axes.add_patch(
+                Rectangle(
+                    corner, field[1], field[0], fill=False, color=colour, ls=line, lw=3, label=label, clip_on=False
+                )
+            )
+    axes.set_title("What one output can see of the image")
     figure = axes.get_figure(root=True)
     assert figure is not None
+    figure.legend(loc="outside right center")
     return figure
 
 
@@ -290,7 +383,7 @@ def parameters_and_arithmetic(parameters: ParameterCounts, shapes: LayerShapes, 
         places = [place + offset for place in range(len(rows))]
         shares = [value / total for value in values]
         bars = axes.barh(places, shares, height=0.38, label=label, color=colour, hatch=hatch, edgecolor="white")
-        axes.bar_label(bars, [f"{value:,} ({value / total:.1%})" for value in values], padding=3, fontsize=9)
+        axes.bar_label(bars, [f"{value:,} ({_share(value / total)})" for value in values], padding=3, fontsize=9)
     axes.set(yticks=range(len(rows)), yticklabels=[row.name for row in rows], xlabel="share of the whole network")
     axes.set_xlim(0, 1.35)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
@@ -326,8 +419,8 @@ def firing_rates(rates: dict[str, Tensor], *, axes: Axes | None = None) -> Figur
     axes = axes_or_new(axes)
     styles = [(BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (RED, ":")]
     for (name, rate), (colour, line) in zip(rates.items(), styles, strict=False):
-        ranked = rate.flatten().sort().values
-        places = torch.linspace(0, 1, len(ranked))
+        ranked = rate.flatten().sort().values.numpy()
+        places = np.linspace(0, 1, len(ranked))
         axes.plot(places, ranked, color=colour, linestyle=line, linewidth=2, label=f"{name} ({len(ranked):,} neurons)")
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), ylabel="images in which a neuron fires")
     axes.set_xlabel("neurons of the layer, from the most silent to the busiest")
@@ -359,13 +452,16 @@ def silent_neurons(rates: dict[str, Tensor]) -> Figure:
     >>> figure = silent_neurons(lab.firing_rates(model, dataset.test.images))  # doctest: +SKIP
     """
     maps = {name: (rate == 0).float().mean(dim=0) for name, rate in rates.items() if rate.ndim == 3}
-    figure = plt.figure(figsize=(6.0, 3.2), layout="constrained")
+    figure = plt.figure(figsize=(6.0, 3.0), layout="constrained")
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     for axes, (name, silent) in zip(panels, maps.items(), strict=True):
-        shades = axes.imshow(silent, cmap="cividis", vmin=0, vmax=1)
+        shades = axes.imshow(silent.numpy(), cmap="cividis", vmin=0, vmax=1)
         axes.set_title(f"{name}, {len(rates[name])} filters")
         axes.set(xlabel="column", ylabel="row")
-    bar = figure.colorbar(shades, ax=panels, label="filters that never fire", shrink=0.8)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(5, integer=True))
+    figure.suptitle("Filters that fire in none of the images")
+    bar = figure.colorbar(shades, ax=panels, label="share of the filters", shrink=0.8)
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
     return figure
 
@@ -383,7 +479,7 @@ def _image_grid(images: Tensor, columns: int, height: float) -> tuple[Figure, li
 
 
 def _draw_image(axes: Axes, image: Tensor) -> None:
-    axes.imshow(image.squeeze(0), cmap="gray", vmin=0, vmax=PIXEL_MAX)
+    axes.imshow(image.detach().squeeze(0).cpu().numpy(), cmap="gray", vmin=0, vmax=PIXEL_MAX)
     axes.set(xticks=[], yticks=[])
 
 
@@ -394,7 +490,12 @@ def _outcomes(result: Evaluation) -> tuple[list[int], list[int], list[float]]:
 
 def _percent(probability: float) -> str:
     """A probability that is not rounded to certainty."""
-    return ">99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
+    return ">99.9%" if probability > 0.999 else f"{probability:.1%}"
+
+
+def _share(share: float) -> str:
+    """A share that is not rounded to nothing."""
+    return "<0.1%" if 0 < share < 0.001 else f"{share:.1%}"
 
 
 def _places(size: int) -> list[tuple[int, int]]:

@@ -1,7 +1,9 @@
 """How sure a measured share or difference is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 
 from mnist_lab.checks import check_integer, check_number
@@ -55,3 +57,84 @@ def share_interval(successes: int, trials: int, confidence: float = 0.95) -> Int
     check_number(confidence, "confidence", low=0, high=1, above=True)
     bounds = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return Interval(successes / trials, float(bounds.low), float(bounds.high), confidence)
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """How two methods differ that were run in pairs, on the same seeds say.
+
+    Parameters
+    ----------
+    differences
+        Second minus first, pair by pair.
+    mean, deviation
+        Their mean and sample standard deviation.
+    low, high
+        Bounds of Student's interval for the mean difference.
+    p_value
+        Of the paired t-test: how often a mean difference at least as large would be seen if there were none.
+    confidence
+        How often such an interval holds the true mean difference.
+    """
+
+    differences: tuple[float, ...]
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    p_value: float
+    confidence: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval excludes no difference at all."""
+        return self.low > 0 or self.high < 0
+
+
+def paired_comparison(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> PairedComparison:
+    """Compare two methods that were measured in pairs.
+
+    Pairing takes out what the two runs of a pair share, such as their seed and their data.
+
+    Parameters
+    ----------
+    first, second
+        The measured values, in the same order; at least two pairs.
+    confidence
+        Of the interval, 0..1.
+
+    Returns
+    -------
+    PairedComparison
+        Of second minus first.
+
+    References
+    ----------
+    Student, *The probable error of a mean*, 1908.
+
+    Examples
+    --------
+    >>> comparison = paired_comparison([0.990, 0.991, 0.992], [0.991, 0.993, 0.993])
+    >>> round(comparison.mean, 6), comparison.shown
+    (0.001333, False)
+    """
+    if len(first) != len(second) or len(first) < 2:
+        raise ValueError(f"first, second: expected at least two pairs of values, got {len(first)} and {len(second)}")
+    check_number(confidence, "confidence", low=0, high=1, above=True)
+    differences = np.subtract(second, first, dtype=np.float64)
+    if not np.isfinite(differences).all():
+        raise ValueError("first, second: expected finite values")
+    mean, deviation, n = differences.mean(), differences.std(ddof=1), len(differences)
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) * deviation / np.sqrt(n)
+    # Differences that are all alike leave the test nothing to divide by: certain if they are not zero.
+    t = np.inf if deviation == 0 else abs(mean) / (deviation / np.sqrt(n))
+    p_value = 1.0 if mean == 0 else float(2 * stats.t.sf(t, n - 1))
+    return PairedComparison(
+        tuple(differences.tolist()),
+        float(mean),
+        float(deviation),
+        float(mean - half),
+        float(mean + half),
+        p_value,
+        confidence,
+    )

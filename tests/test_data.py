@@ -15,7 +15,7 @@ from mnist_lab import data
 from tests.conftest import needs_mnist
 
 
-def idx(values: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def idx(values: np.ndarray) -> bytes:
     """The idx format: two zeros, the type, the rank, the sizes, the values."""
     header = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
     return header + values.astype(np.uint8).tobytes()

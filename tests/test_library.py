@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from scipy import stats
 
 import mnist_lab as lab
@@ -26,10 +27,6 @@ def test_importing_the_library_imports_nothing_slow() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
-def raise_key_error() -> None:
-    raise KeyError
-
-
 def test_every_public_name_is_there() -> None:
     for name in lab.__all__:
         assert getattr(lab, name) is not None
@@ -41,7 +38,7 @@ def test_seeded_gives_the_random_state_back_also_after_an_error() -> None:
     state = torch.get_rng_state()
     with pytest.raises(KeyError), seeded(3):
         torch.rand(10)
-        raise_key_error()
+        raise KeyError
     assert torch.equal(state, torch.get_rng_state())
 
 
@@ -53,7 +50,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_text() == "one"
     with pytest.raises(KeyError), written_whole(path) as partial:
         partial.write_text("two")
-        raise_key_error()
+        raise KeyError
     assert path.read_text() == "one"
     assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
 
@@ -86,6 +83,26 @@ def test_a_share_is_of_something() -> None:
         statistics.share_interval(0, 0)
     with pytest.raises(ValueError, match="successes: expected an integer in 0..5, got 6"):
         statistics.share_interval(6, 5)
+
+
+def test_a_paired_comparison_is_the_t_test_of_the_differences() -> None:
+    random = np.random.default_rng(0)
+    first = random.normal(0, 1, 12)
+    second = first + random.normal(0.3, 0.5, 12)
+    comparison = statistics.paired_comparison(list(first), list(second))
+    reference = stats.ttest_rel(second, first)
+    assert comparison.p_value == pytest.approx(reference.pvalue)
+    interval = reference.confidence_interval(0.95)
+    assert (comparison.low, comparison.high) == pytest.approx((interval.low, interval.high))
+    assert comparison.shown == (reference.pvalue < 0.05)
+    assert statistics.paired_comparison([1, 2], [1, 2]).p_value == 1
+    assert statistics.paired_comparison([1, 2], [2, 3]).shown
+
+
+def test_a_comparison_needs_pairs() -> None:
+    for first, second in (([1.0], [2.0]), ([1.0, 2.0], [1.0]), ([1.0, float("nan")], [1.0, 1.0])):
+        with pytest.raises(ValueError, match="first, second: expected"):
+            statistics.paired_comparison(first, second)
 
 
 def test_an_answer_is_printed_and_kept_for_the_site(
@@ -145,18 +162,44 @@ HISTORY = lab.History(
 )
 
 
+def curves(axes: Axes) -> dict[object, list[float]]:
+    return {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in axes.lines}
+
+
 def test_curves_show_what_was_measured_each_labelled_as_what_it_is() -> None:
     figure = plotting.training_curves(HISTORY)
     panels = {axes.get_title(): axes for axes in figure.axes}
     assert list(panels) == ["Loss", "Error", "Accuracy"]
-    drawn = {line.get_label(): line.get_ydata() for line in panels["Error"].lines}
-    assert list(drawn["training, end of epoch"]) == [0.1, 0.02]
-    assert list(drawn["validation, end of epoch"]) == [0.12, 0.04]
-    drawn = {line.get_label(): line.get_ydata() for line in panels["Accuracy"].lines}
-    assert list(drawn["validation, end of epoch"]) == [0.88, 0.96]
-    drawn = {line.get_label(): line.get_ydata() for line in panels["Loss"].lines}
-    assert list(drawn["each training batch"]) == list(HISTORY.batch_loss)
+    drawn = curves(panels["Error"])
+    assert drawn["training, end of epoch"] == [0.1, 0.02]
+    assert drawn["validation, end of epoch"] == [0.12, 0.04]
+    drawn = curves(panels["Accuracy"])
+    assert drawn["validation, end of epoch"] == [0.88, 0.96]
+    drawn = curves(panels["Loss"])
+    assert drawn["each training batch"] == list(HISTORY.batch_loss)
     assert all(axes.get_xlabel() == "epochs of training" and axes.get_ylabel() for axes in figure.axes)
+    plt.close(figure)
+
+
+def test_compared_errors_show_the_mean_and_the_range() -> None:
+    runs = [HISTORY, lab.History(**{**vars(HISTORY), "validation_error": (0.2, 0.08)})]
+    figure = plotting.compared_errors({"plain": runs, "other": runs[:1]})
+    drawn = curves(figure.axes[0])
+    assert drawn["plain, mean of 2"] == pytest.approx([0.16, 0.06])
+    assert drawn["other, mean of 1"] == pytest.approx([0.12, 0.04])
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert {round(float(y), 6) for y in np.asarray(band)[:, 1]} == {0.12, 0.2, 0.04, 0.08}
+    plt.close(figure)
+
+
+def test_paired_differences_show_every_pair_in_its_unit() -> None:
+    comparison = statistics.paired_comparison([0.99, 0.98, 0.97], [0.99, 0.99, 0.99])
+    axes = plt.figure().add_subplot()
+    figure = plotting.paired_differences(comparison, title="Accuracy", unit="points", scale=100, axes=axes)
+    assert figure is axes.figure
+    pairs = next(line for line in axes.lines if line.get_label() == "a pair")
+    assert np.asarray(pairs.get_xdata()).tolist() == pytest.approx([0, 1, 2])
+    assert (axes.get_title(), axes.get_xlabel()) == ("Accuracy", "points")
     plt.close(figure)
 
 

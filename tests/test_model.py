@@ -63,6 +63,14 @@ def test_a_standardized_grey_is_where_it_should_be() -> None:
     torch.testing.assert_close(step, torch.ones_like(step))
 
 
+def test_a_slice_is_a_chain_of_the_same_layers() -> None:
+    model = lab.DigitCNN()
+    images = torch.randint(256, (3, 1, 28, 28)).byte()
+    assert type(model[:4]) is torch.nn.Sequential
+    assert model[1] is model.conv1
+    assert torch.equal(model[4:](model[:4](images)), model(images))
+
+
 def test_the_seed_decides_the_weights_and_the_global_state_is_left_alone() -> None:
     state = torch.get_rng_state()
     one, again, other = lab.DigitCNN(seed=1), lab.DigitCNN(seed=1), lab.DigitCNN(seed=2)

@@ -66,9 +66,9 @@ def test_dropout_draws_from_the_recipes_seed(bar_dataset: lab.Dataset) -> None:
 def test_a_network_left_in_evaluation_mode_still_trains_its_batch_norm(bar_dataset: lab.Dataset) -> None:
     """The trap of the comparison that never returned to training mode."""
     model = lab.DigitCNN(batch_norm=True).eval()
-    before = model.bn1.running_mean.clone()
+    before = {name: buffer.clone() for name, buffer in model.bn1.named_buffers()}
     lab.fit(model, bar_dataset, QUICK, progress=False)
-    assert not torch.equal(before, model.bn1.running_mean)
+    assert not torch.equal(before["running_mean"], dict(model.bn1.named_buffers())["running_mean"])
     assert not any(module.training for module in model.modules())
 
 
@@ -87,7 +87,8 @@ def test_a_loss_that_is_no_number_stops_training(bar_dataset: lab.Dataset) -> No
             self.layer = nn.Linear(784, 10)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return self.layer(images.float().flatten(1)) * torch.nan
+            logits: torch.Tensor = self.layer(images.float().flatten(1)) * torch.nan
+            return logits
 
     with pytest.raises(lab.TrainingError, match=r"nan in epoch 1, step 1 of 4.* learning rate .* 0.003 at its peak"):
         lab.fit(Bad(), bar_dataset, progress=False)

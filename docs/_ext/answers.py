@@ -46,7 +46,7 @@ class AnswersAtAGlance(SphinxDirective):
         table += ["   * - Question", "     - Answer", *rows]
         container = nodes.container()
         self.state.nested_parse(StringList(table, source=self.env.docname), self.content_offset, container)
-        return container.children
+        return [container]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

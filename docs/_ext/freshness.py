@@ -54,13 +54,14 @@ def forget_stale_pages(app: Sphinx) -> None:
 def strict(_configuration: dict[str, Any], _script: str, when: str) -> None:
     """Make a warning in a page an error; sphinx-gallery calls this before and after each page."""
     if when == "before":
-        _outside.append(warnings.filters[:])
+        _outside.append(warnings.catch_warnings())
+        _outside[-1].__enter__()
         warnings.simplefilter("error")
-    elif _outside:
-        warnings.filters[:] = _outside.pop()
+    else:
+        _outside.pop().__exit__(None, None, None)
 
 
-_outside: list[list[Any]] = []
+_outside: list["warnings.catch_warnings[None]"] = []  # entered before a page, left after it
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

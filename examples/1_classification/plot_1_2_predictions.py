@@ -29,10 +29,10 @@ figure = lab.plotting.predictions(drawn.images, outcome)
 # %%
 # Every mistake
 # -------------
-# A network of this kind is seldom wrong, so twelve images at random say little about
-# how it errs. Here is what it misreads among all test images, in the order of the
-# probability that it gives to the wrong digit. The first ones are those to worry
-# about: to the network they are no doubtful cases.
+# Twelve images at random say little about how the network errs. Here is what it
+# misreads among all test images, in the order of the probability that it gives to the
+# wrong digit. The first ones are those to worry about: to the network they are its
+# clearest cases.
 result = lab.evaluate(network.model, dataset.test)
 sureness = result.probabilities.amax(dim=1)
 wrong = (~result.correct).nonzero().flatten()

@@ -14,8 +14,6 @@ of each layer looks at.
 # × width, the batch left out. The ReLU stands behind the pool. The larger of two
 # rectified numbers is the rectified larger number, so the network is the same as with
 # the ReLU in front, and three of four numbers need no rectifying.
-from torch import nn
-
 import mnist_lab as lab
 
 model = lab.DigitCNN()
@@ -31,16 +29,18 @@ print(shapes)
 # .. math:: n_\text{out} = \left\lfloor \frac{n_\text{in} + 2p - k}{s} \right\rfloor + 1
 #
 # times. A 3×3 window with padding 1 keeps the size, a 2×2 pool with stride 2 halves it.
-for name in ("conv1", "pool1", "conv2", "pool2"):
-    layer, row = model.get_submodule(name), shapes[name]
-    k, s, p = (
-        value[0] if isinstance(value, tuple) else value
-        for value in (layer.kernel_size, layer.stride, layer.padding)
-    )
-    n = row.input_shape[1]
-    side = (n + 2 * p - k) // s + 1
-    print(f"{name}: ({n} + 2·{p} - {k}) // {s} + 1 = {side}")
-    assert row.output_shape == (32, side, side)
+windows = {
+    "conv1": (3, 1, 1),
+    "pool1": (2, 2, 0),
+    "conv2": (3, 1, 1),
+    "pool2": (2, 2, 0),
+}
+n = 28
+for name, (k, s, p) in windows.items():
+    print(f"{name}: ({n} + 2·{p} - {k}) // {s} + 1 = ", end="")
+    n = (n + 2 * p - k) // s + 1
+    print(n)
+    assert shapes[name].output_shape == (32, n, n)
 
 # %%
 # How much of the image an output sees
@@ -51,20 +51,19 @@ for name in ("conv1", "pool1", "conv2", "pool2"):
 # :math:`(k - 1)\,j`, and its stride multiplies the jump. Each pool doubles the jump, so
 # the second convolution widens the field twice as much as the first.
 field, jump = 1, 1
-for name, k, s in (("conv1", 3, 1), ("pool1", 2, 2), ("conv2", 3, 1), ("pool2", 2, 2)):
+for name, (k, s, _) in windows.items():
     field, jump = field + (k - 1) * jump, jump * s
-    print(f"{name}: sees {field}×{field} pixels, neighbours are {jump} pixels apart")
+    print(f"{name}: sees {field}×{field} pixels, the next output lies {jump} further")
     assert shapes[name].receptive_field == (field, field)
 
 # %%
 # On a digit
 # ----------
-# The squares are what one output in the middle of each layer depends on. The
-# convolutions see edges and ends of strokes, no digit; only the fully connected layers
-# see the image whole.
+# The squares are as large as what one output of each layer depends on. What reaches
+# the fully connected layers are pieces of strokes; they are the first to see the image
+# whole.
 image = lab.load_dataset().train.images[0]
-layers = ["conv1", "pool1", "conv2", "pool2", "fc1"]
-figure = lab.plotting.receptive_fields(image, shapes, layers)
+figure = lab.plotting.receptive_fields(image, shapes, [*windows, "fc1"])
 
 # %%
 # Another input size
@@ -72,26 +71,26 @@ figure = lab.plotting.receptive_fields(image, shapes, layers)
 # Convolutions and pools take any size, and :func:`mnist_lab.layer_shapes` any network.
 # A fully connected layer is built for one size: it is what ties the network to images
 # of 28×28.
-convolutions = nn.Sequential(*(model.get_submodule(name) for name in layers[:4]))
+convolutions = model[1:6]  # from conv1 to pool2
 print(lab.layer_shapes(convolutions, (1, 45, 64)))
 
 # %%
 # The answer
 # ----------
 # The last column of the tables is the number of multiplications, each with its
-# addition, for one image: outputs × inputs a window. Most of them are in conv2.
-steps = ["conv1", "pool1", "conv2", "pool2", "fc1", "fc2"]
+# addition, for one image: outputs × inputs that each of them weighs.
+work = {row.name: row.multiply_adds for row in shapes if row.multiply_adds}
+busiest = max(work, key=work.__getitem__)
+steps = [*windows, "fc1", "fc2"]
 sizes = ["×".join(map(str, shapes[name].output_shape)) for name in steps]
-chain = ", ".join(f"{name} {size}" for name, size in zip(steps, sizes, strict=True))
 start = "×".join(map(str, shapes[0].input_shape))
-flat = shapes["fc1"].input_shape[0]
-busiest = max(shapes, key=lambda row: row.multiply_adds or 0)
-assert busiest.name == "conv2"
 lab.report.answer(
     "1.3",
-    f"The input is {start}; the outputs are {chain} (channels × height × width). "
-    f"Between pool2 and fc1 the {sizes[3]} numbers are laid out as {flat:,}. "
-    f"One image takes {shapes.multiply_adds:,} multiply-adds, "
-    f"{busiest.multiply_adds / shapes.multiply_adds:.0%} of them in {busiest.name}.",
+    f"The input is {start}; the outputs are "
+    + ", ".join(f"{name} {size}" for name, size in zip(steps, sizes, strict=True))
+    + " (channels × height × width). fc1 takes the numbers that pool2 gives as "
+    f"{shapes['fc1'].input_shape[0]} in a row. One image takes "
+    f"{shapes.multiply_adds:,} multiply-adds, "
+    f"{work[busiest] / shapes.multiply_adds:.0%} of them in {busiest}.",
 )
 lab.plotting.show()

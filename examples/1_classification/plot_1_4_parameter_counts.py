@@ -12,6 +12,8 @@ arithmetic is done.
 # -------
 # Each layer holds a tensor of weights and one of biases. Pools, ReLUs and the
 # standardization of the input hold none.
+import math
+
 import mnist_lab as lab
 
 model = lab.DigitCNN()
@@ -40,14 +42,17 @@ assert counts.total == counts.convolutional + counts.fully_connected
 # -------------------------------------------------
 # A filter's few weights are used at every position of the image, a weight of a fully
 # connected layer once. So the layer with nearly all parameters is not the one that
-# does most of the work: a smaller fc1 makes the file smaller, a smaller conv2 makes
-# the network faster.
+# does most of the work. Who wants a smaller file would cut fc1; who wants less
+# arithmetic, conv2.
 shapes = lab.layer_shapes(model)
 figure = lab.plotting.parameters_and_arithmetic(counts, shapes)
-for row in shapes:
-    if row.multiply_adds:
-        uses = row.multiply_adds / model.get_submodule(row.name).weight.numel()
-        print(f"{row.name}: each weight is used {uses:.0f} times an image")
+work = {row.name: row.multiply_adds for row in shapes if row.multiply_adds}
+for row in counts.rows:
+    uses = work[row.name] / math.prod(row.shapes["weight"])
+    print(f"{row.name}: multiply-adds a weight for one image: {uses:.0f}")
+largest = max(counts.by_layer, key=counts.by_layer.__getitem__)
+busiest = max(work, key=work.__getitem__)
+assert (largest, busiest) == ("fc1", "conv2")
 
 # %%
 # With batch normalization
@@ -65,15 +70,13 @@ assert added == normalized.normalization == 2 * 2 * 32
 # %%
 # The answer
 # ----------
-largest = max(counts.by_layer, key=counts.by_layer.__getitem__)
-share = counts.by_layer[largest] / counts.total
-busiest = max(shapes, key=lambda row: row.multiply_adds or 0)
 lab.report.answer(
     "1.4",
     f"The network has {counts.total:,} parameters: {counts.convolutional:,} in the "
     f"convolutional layers and {counts.fully_connected:,} in the fully connected ones "
-    f"({counts.fully_connected / counts.total:.1%}). {largest} alone holds {share:.1%}, "
-    f"while {busiest.multiply_adds / shapes.multiply_adds:.0%} of the multiply-adds are "
-    f"in {busiest.name}. Batch normalization would add {added}.",
+    f"({counts.fully_connected / counts.total:.1%}). {largest} alone holds "
+    f"{counts.by_layer[largest] / counts.total:.1%} of them, {busiest} does "
+    f"{work[busiest] / shapes.multiply_adds:.0%} of the multiply-adds. Batch "
+    f"normalization would add {added}.",
 )
 lab.plotting.show()

@@ -42,8 +42,8 @@ print(f"{sum(by_hand.values()):,} neurons, {pooled:,} pooling outputs")
 # nothing for them, and they are left out.
 rates = lab.firing_rates(network.model, dataset.test.images)
 for name, rate in rates.items():
-    never, active = int((rate == 0).sum()), float(rate.mean())
-    print(f"{name}: {never:,} of {rate.numel():,} never fire; {active:.1%} on average")
+    dead, active = int((rate == 0).sum()), float(rate.mean())
+    print(f"{name}: {dead:,} of {rate.numel():,} never fire; {active:.1%} on average")
 figure = lab.plotting.firing_rates(rates)
 
 # %%
@@ -59,22 +59,20 @@ print("fire in every image:", {name: f"{share:.1%}" for name, share in always.it
 # %%
 # Where the silent ones are
 # -------------------------
-# The same filter is at work at every position. Where it never fires at one of them,
-# either the filter is silent, and then it is so everywhere, or there is nothing to see
-# there. The border of MNIST's images is always empty: a neuron that looks only at it
-# does the same in every image.
+# A filter is the same at every position. A neuron of it that never fires is one to
+# which the filter's pattern never comes: at a position where digits rarely reach, say.
+# Where no image has any ink, a neuron does the same in all of them: it is silent, or it
+# fires always.
 figure = lab.plotting.silent_neurons(rates)
 ink = dataset.test.images.amax(dim=0).float()  # the most that any image has there
 blank = torch.nn.functional.max_pool2d(ink, 3, stride=1, padding=1)[0] == 0
-conv1 = rates["conv1"]
-never = conv1 == 0
-idle = int(never[:, blank].sum())
+never = rates["conv1"] == 0
 print(
-    f"{int(blank.sum())} of {blank.numel()} positions of conv1 see no ink in any image"
+    f"positions of conv1 that see no ink in any image: {blank.sum()} of {blank.numel()}"
 )
-print(f"of conv1's {int(never.sum()):,} silent neurons, {idle:,} are there")
-print(f"filters silent at every position: {int(never.flatten(1).all(dim=1).sum())}")
-assert ((conv1[:, blank] == 0) | (conv1[:, blank] == 1)).all()
+print(f"neurons that never fire there: {never[:, blank].float().mean():.1%}")
+print(f"neurons that never fire elsewhere: {never[:, ~blank].float().mean():.1%}")
+print(f"filters that never fire at any position: {never.flatten(1).all(dim=1).sum()}")
 
 # %%
 # The answer
@@ -87,8 +85,8 @@ lab.report.answer(
     f"has {counts.total:,} neurons: {counts.convolutional:,} convolutional and "
     f"{counts.fully_connected} fully connected. With pooling outputs it would be "
     f"{counts.with_pooling:,}. Of the {len(every):,} with a ReLU, {silent:,} "
-    f"({silent / len(every):.1%}) fire in none of the {len(dataset.test):,} test images, "
-    f"and on average {float(every.mean()):.1%} fire in an image; "
+    f"({silent / len(every):.1%}) fire in none of the {len(dataset.test):,} test "
+    f"images, and on average {float(every.mean()):.1%} fire in an image; "
     f"one network, seed {network.seed}.",
     dataset=dataset,
 )
