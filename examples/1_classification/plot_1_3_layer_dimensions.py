@@ -23,12 +23,10 @@ print(shapes)
 # %%
 # By the closed formula
 # ---------------------
-# Convolutions and pools slide a window of :math:`k` pixels over their input, in steps
-# of the stride :math:`s`, with padding :math:`p` on both sides. The window fits
-#
-# .. math:: n_\text{out} = \left\lfloor \frac{n_\text{in} + 2p - k}{s} \right\rfloor + 1
-#
-# times. A 3×3 window with padding 1 keeps the size, a 2×2 pool with stride 2 halves it.
+# Convolutions and pools slide a window of *k* pixels over *n* pixels of input, in steps
+# of the stride *s*, with padding *p* on both sides. The window fits
+# ``(n + 2p - k) // s + 1`` times, where ``//`` rounds down. A 3×3 window with padding 1
+# keeps the size, a 2×2 pool with stride 2 halves it.
 windows = {
     "conv1": (3, 1, 1),
     "pool1": (2, 2, 0),
@@ -46,10 +44,10 @@ for name, (k, s, p) in windows.items():
 # How much of the image an output sees
 # ------------------------------------
 # One output of conv1 depends on 3×3 pixels. Every later window is as many outputs of
-# the layer before, and so wider in pixels: with :math:`j` pixels between neighbouring
-# outputs (the *jump*), a window of :math:`k` widens the *receptive field* by
-# :math:`(k - 1)\,j`, and its stride multiplies the jump. Each pool doubles the jump, so
-# the second convolution widens the field twice as much as the first.
+# the layer before, and so wider in pixels: with *j* pixels between neighbouring outputs
+# (the *jump*), a window of *k* widens the *receptive field* by ``(k - 1) * j``, and its
+# stride multiplies the jump. Each pool doubles the jump, so the second convolution
+# widens the field twice as much as the first.
 field, jump = 1, 1
 for name, (k, s, _) in windows.items():
     field, jump = field + (k - 1) * jump, jump * s
