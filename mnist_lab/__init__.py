@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mnist_lab import report
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
+from mnist_lab.features import activations, filters
 from mnist_lab.model import DigitCNN
+from mnist_lab.occlusion import occluded_probabilities, occlusion_map
 from mnist_lab.training import Evaluation, History, Recipe, TrainingError, evaluate, fit
 
 if TYPE_CHECKING:
@@ -27,12 +29,16 @@ __all__ = [
     "Split",
     "TrainedNetwork",
     "TrainingError",
+    "activations",
     "best",
     "class_indices",
     "evaluate",
+    "filters",
     "fit",
     "load",
     "load_dataset",
+    "occluded_probabilities",
+    "occlusion_map",
     "one_hot",
     "plotting",
     "report",
