@@ -181,6 +181,28 @@ def test_curves_show_what_was_measured_each_labelled_as_what_it_is() -> None:
     plt.close(figure)
 
 
+def test_compared_errors_show_the_mean_and_the_range() -> None:
+    runs = [HISTORY, lab.History(**{**vars(HISTORY), "validation_error": (0.2, 0.08)})]
+    figure = plotting.compared_errors({"plain": runs, "other": runs[:1]})
+    drawn = curves(figure.axes[0])
+    assert drawn["plain, mean of 2"] == pytest.approx([0.16, 0.06])
+    assert drawn["other, mean of 1"] == pytest.approx([0.12, 0.04])
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert {round(float(y), 6) for y in np.asarray(band)[:, 1]} == {0.12, 0.2, 0.04, 0.08}
+    plt.close(figure)
+
+
+def test_paired_differences_show_every_pair_in_its_unit() -> None:
+    comparison = statistics.paired_comparison([0.99, 0.98, 0.97], [0.99, 0.99, 0.99])
+    axes = plt.figure().add_subplot()
+    figure = plotting.paired_differences(comparison, title="Accuracy", unit="points", scale=100, axes=axes)
+    assert figure is axes.figure
+    pairs = next(line for line in axes.lines if line.get_label() == "a pair")
+    assert np.asarray(pairs.get_xdata()).tolist() == pytest.approx([0, 1, 2])
+    assert (axes.get_title(), axes.get_xlabel()) == ("Accuracy", "points")
+    plt.close(figure)
+
+
 def test_show_saves_figures_where_there_is_no_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
