@@ -61,6 +61,7 @@ def estimates(
     unit: str,
     limits: tuple[float | None, float | None] = (None, None),
     marked: Sequence[float] = (),
+    marked_as: str = "by chance",
     joined: bool = False,
 ) -> Figure:
     """Draw estimates with their intervals, several series side by side.
@@ -77,8 +78,8 @@ def estimates(
         What the estimates are.
     limits
         Of the vertical axis, None where it may fit the estimates.
-    marked
-        For each of `names` a value to mark with a short line, such as what is expected by chance.
+    marked, marked_as
+        For each of `names` a value to mark with a short line, and what it is.
     joined
         Whether `names` are a progression, whose estimates a line joins.
 
@@ -112,7 +113,7 @@ def estimates(
             label=name,
         )
     if len(marked):
-        axes.hlines(marked, places - 0.35, places + 0.35, color="black", linewidth=1, label="by chance")
+        axes.hlines(marked, places - 0.35, places + 0.35, color="black", linewidth=1, label=marked_as)
     confidence = next(iter(series.values()))[0].confidence
     axes.set(title=title, ylabel=unit, xticks=places, xticklabels=names, xlim=(-0.5, len(names) - 0.5), ylim=limits)
     axes.grid(alpha=0.3, axis="y")

@@ -63,7 +63,8 @@ def montage(
     rows = -(-len(images) // columns)
     above = gap + (0 if not captions else max(1, round(0.34 * width * columns / 8)))
     shape = (rows * (height + above)) / (columns * (width + gap))
-    figure = plt.figure(figsize=(WIDTH, 1.3 + 0.93 * WIDTH * shape), layout="constrained")
+    wide = WIDTH * (0.9 if rows_named else 1)
+    figure = plt.figure(figsize=(WIDTH, 1.1 + (0.25 if captions else 0) + wide * shape), layout="constrained")
     axes = figure.add_subplot()
     picture = _tiles(axes, images, columns, limits, colours, gap, above)
     for index, caption in enumerate(captions):
@@ -71,7 +72,7 @@ def montage(
         place = column * (width + gap) + (width - 1) / 2, row * (height + above) - 0.5
         axes.annotate(caption, place, xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=8)
     _name(axes, rows_named, columns_named, (height, width), gap, above)
-    axes.set_title(title)
+    axes.set_title(title, pad=18 if captions else 6)
     figure.colorbar(picture, ax=axes, label=unit, location="bottom", shrink=0.7, aspect=40, pad=0.02)
     return figure
 
@@ -119,10 +120,13 @@ def beside_digits(
     """
     rows, columns, height, width = maps.shape
     gap = 1 + width // 14
-    figure = plt.figure(figsize=(WIDTH, 1.3 + 0.95 * WIDTH * rows / (columns + 1.2)), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1, columns])
-    _tiles(left, digits[:, 0], 1, (0, 255), "gray", 3, 3)
-    _name(left, rows_named, ["digit"], (28, 28), 3, 3)
+    digit_gap = round(gap * 28 / width)  # so that the rows of the two pictures lie side by side
+    ratios = [1, columns * (1 + gap / width) - gap / width]
+    shape = rows * (1 + gap / width) / (sum(ratios) + 0.4)
+    figure = plt.figure(figsize=(WIDTH, 1.25 + WIDTH * shape * (0.9 if rows_named else 1)), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=ratios)
+    _tiles(left, digits[:, 0], 1, (0, 255), "gray", digit_gap, digit_gap)
+    _name(left, rows_named, ["digit"], (28, 28), digit_gap, digit_gap)
     picture = _tiles(right, maps.flatten(0, 1), columns, limits, colours, gap, gap)
     _name(right, (), columns_named, (height, width), gap, gap)
     figure.suptitle(title)
@@ -141,7 +145,8 @@ def _tiles(
         row, column = divmod(index, columns)
         top, left = row * (height + above), column * (width + gap)
         canvas[top : top + height, left : left + width] = image
-    colour_map = plt.get_cmap(colours).with_extremes(bad="white")
+    # What lies between the images must be none of their colours: white is one of a digit's.
+    colour_map = plt.get_cmap(colours).with_extremes(bad="#7FA8D1" if colours == "gray" else "white")
     picture = axes.imshow(canvas, cmap=colour_map, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

@@ -128,6 +128,35 @@ def similarity(filters: Tensor) -> Tensor:
     return (directions @ directions.T)[first, second].abs()
 
 
+def describe_filters(filters: Tensor) -> dict[str, float]:
+    """A layer's filters in a few numbers, each the mean over its filters or kernels.
+
+    Parameters
+    ----------
+    filters
+        All filters of a layer, (filters, input channels, 3, 3).
+
+    Returns
+    -------
+    dict of float
+        :func:`smoothness` of the kernels, their shares of edge and of average (:func:`pattern_shares`), the
+        :func:`similarity` of two filters and the length (norm) of a filter.
+
+    Examples
+    --------
+    >>> describe_filters(torch.ones(2, 4, 3, 3))["norm"]
+    6.0
+    """
+    shares = pattern_shares(filters)
+    return {
+        "smoothness": float(smoothness(filters).mean()),
+        "edge share": float(shares["edge"].mean()),
+        "average share": float(shares["average"].mean()),
+        "similarity": float(similarity(filters).mean()),
+        "norm": float(filters.flatten(1).norm(dim=1).mean()),
+    }
+
+
 def _weights(filters: Tensor, kind: str) -> Tensor:
     """The weight of each mask of a kind in each filter, (..., masks)."""
     masks = torch.tensor(MASKS[kind], dtype=filters.dtype, device=filters.device)

@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mnist_lab.charts import distributions as distributions
-from mnist_lab.charts import estimates as estimates
-from mnist_lab.montage import beside_digits as beside_digits
-from mnist_lab.montage import montage as montage
+from mnist_lab.charts import distributions as distributions  # noqa: PLC0414 - part of this module's names
+from mnist_lab.charts import estimates as estimates  # noqa: PLC0414 - part of this module's names
+from mnist_lab.montage import beside_digits as beside_digits  # noqa: PLC0414 - part of this module's names
+from mnist_lab.montage import montage as montage  # noqa: PLC0414 - part of this module's names
 from mnist_lab.progress import REPORT_VARIABLE
 from mnist_lab.statistics import PairedComparison
 from mnist_lab.training import History

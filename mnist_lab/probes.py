@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mnist_lab.checks import CLASSES, check_labels, describe
 
-STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 @dataclass(frozen=True, eq=False)

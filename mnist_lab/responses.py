@@ -95,3 +95,43 @@ def strongest_patches(
     which, top, left = chosen.T[..., None, None], (rows * stride)[..., None, None], (columns * stride)[..., None, None]
     pixels = padded[which, top + offsets[:, None], left + offsets]
     return Patches(pixels, values.T, chosen.T, torch.stack([rows, columns], dim=-1))
+
+
+def resemblance(patches: Patches) -> tuple[Tensor, Tensor]:
+    """How much the patches of one map look like each other, and like the patches of the other maps.
+
+    Two patches are compared by the correlation of their pixels: 1 if they are the same but for brightness and
+    contrast. A patch that is the same everywhere is like no other: 0.
+
+    Parameters
+    ----------
+    patches
+        At least two patches for each of at least two maps.
+
+    Returns
+    -------
+    within, between
+        For each map the mean correlation of two of its patches, and of one of its patches with one of another map's,
+        each (maps,).
+
+    Examples
+    --------
+    >>> images = torch.zeros(4, 1, 28, 28)
+    >>> images[:2, 0, 10, 20] = 255  # a dot
+    >>> images[2:, 0, 10] = 255  # a line
+    >>> answers = torch.cat([images * (images.sum((2, 3), True) == 255), images * (images.sum((2, 3), True) > 255)], 1)
+    >>> within, between = resemblance(strongest_patches(images, answers, size=3, start=-1, count=2))
+    >>> within
+    tensor([1.0000, 1.0000])
+    """
+    pixels = patches.pixels.flatten(2)  # (maps, count, pixels)
+    maps, count, _ = pixels.shape
+    if maps < 2 or count < 2:
+        raise ValueError(f"patches: expected at least two patches for each of at least two maps, got {patches}")
+    directions = functional.normalize(pixels - pixels.mean(dim=2, keepdim=True), dim=2).flatten(0, 1)
+    correlations = (directions @ directions.T).reshape(maps, count, maps, count)
+    own = correlations.diagonal(dim1=0, dim2=2)  # (count, count, maps)
+    with_itself = own.diagonal(dim1=0, dim2=1).sum(dim=1)
+    within = (own.sum((0, 1)) - with_itself) / (count * (count - 1))
+    between = (correlations.sum((1, 2, 3)) - own.sum((0, 1))) / (count**2 * (maps - 1))
+    return within, between
