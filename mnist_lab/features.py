@@ -58,8 +58,8 @@ def activations(model: nn.Module, images: Tensor, layer: str, *, batch_size: int
 
     The output of a convolution or of a fully connected layer is taken, after the batch normalization that it goes
     into where there is one, and rectified. Where in the network the ReLU stands makes no difference to that:
-    :class:`DigitCNN` rectifies behind the pooling, which is the same function. The network's last layer is the one
-    exception: what it gives are the logits, which nothing rectifies.
+    :class:`mnist_lab.DigitCNN` rectifies behind the pooling, which is the same function. The network's last layer is
+    the one exception: what it gives are the logits, which nothing rectifies.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def activations(model: nn.Module, images: Tensor, layer: str, *, batch_size: int
     images
         Images (N, 1, 28, 28), uint8 or float in 0..255.
     layer
-        The name of a convolution or of a fully connected layer, as :func:`filters` takes it.
+        The name of a convolution or of a fully connected layer, as :func:`mnist_lab.filters` takes it.
     batch_size
         Images at once.
 

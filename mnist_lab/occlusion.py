@@ -73,7 +73,7 @@ def occlusion_map(
     -----
     Memory does not grow with the number of images, but for the maps themselves. A network that is a chain of
     convolutions, poolings and fully connected layers is evaluated only where the patch can change it
-    (:mod:`mnist_lab.footprint`), which is faster and equal but for rounding.
+    (``mnist_lab/footprint.py``), which is faster and equal but for rounding.
 
     References
     ----------
@@ -108,7 +108,7 @@ def occluded_probabilities(
     Parameters
     ----------
     model, patch, fill, progress
-        As for :func:`occlusion_map`.
+        As for :func:`mnist_lab.occlusion_map`.
     images
         Images (N, 1, 28, 28), uint8 or float in 0..255.
 
@@ -164,7 +164,7 @@ def patch_masks(patch: int) -> Tensor:
     Parameters
     ----------
     patch
-        The side of the square in pixels, 1..28; :func:`occlusion_map` says where its centre is.
+        The side of the square in pixels, 1..28; :func:`mnist_lab.occlusion_map` says where its centre is.
 
     Returns
     -------

@@ -33,7 +33,7 @@ def pattern_shares(filters: Tensor) -> dict[str, Tensor]:
     -------
     dict of Tensor
         By kind (``"average"``, ``"edge"``, ``"ripple"``, ``"line"``, ``"spot"``) its share 0..1 in each filter, (...).
-        Random filters have a ninth of "average" and two ninths of each other kind (:data:`EXPECTED`).
+        Random filters have a ninth of "average" and two ninths of each other kind (``EXPECTED``).
 
     Raises
     ------
@@ -139,8 +139,8 @@ def describe_filters(filters: Tensor) -> dict[str, float]:
     Returns
     -------
     dict of float
-        :func:`smoothness` of the kernels, their shares of edge and of average (:func:`pattern_shares`), the
-        :func:`similarity` of two filters and the length (norm) of a filter.
+        The smoothness of the kernels, their shares of edge and of average, the similarity of two filters and the
+        length (norm) of a filter.
 
     Examples
     --------
