@@ -11,6 +11,7 @@ from mnist_lab import report
 from mnist_lab.activity import firing_rates
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
+from mnist_lab.features import activations, filters
 from mnist_lab.introspection import (
     LayerParameters,
     NeuronCounts,
@@ -21,6 +22,7 @@ from mnist_lab.introspection import (
 )
 from mnist_lab.layers import LayerShape, LayerShapes
 from mnist_lab.model import DigitCNN
+from mnist_lab.occlusion import occluded_probabilities, occlusion_map
 from mnist_lab.training import Evaluation, History, Recipe, TrainingError, evaluate, fit
 
 if TYPE_CHECKING:
@@ -42,15 +44,19 @@ __all__ = [
     "Split",
     "TrainedNetwork",
     "TrainingError",
+    "activations",
     "best",
     "class_indices",
     "evaluate",
+    "filters",
     "firing_rates",
     "fit",
     "layer_shapes",
     "load",
     "load_dataset",
     "neuron_counts",
+    "occluded_probabilities",
+    "occlusion_map",
     "one_hot",
     "parameter_counts",
     "plotting",

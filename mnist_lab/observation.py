@@ -53,3 +53,13 @@ def device_of(model: nn.Module) -> torch.device:
     device(type='cpu')
     """
     return next((tensor.device for tensor in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The floating-point type in which the network computes; float32 for a network without weights.
+
+    >>> dtype_of(nn.Linear(2, 2).double())
+    torch.float64
+    """
+    tensors = (tensor for tensor in [*model.parameters(), *model.buffers()] if tensor.is_floating_point())
+    return next((tensor.dtype for tensor in tensors), torch.float32)

@@ -59,6 +59,38 @@ def share_interval(successes: int, trials: int, confidence: float = 0.95) -> Int
     return Interval(successes / trials, float(bounds.low), float(bounds.high), confidence)
 
 
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Student's interval for a mean, such as that of a quantity measured on so many images.
+
+    Parameters
+    ----------
+    values
+        At least two finite values, independent of one another.
+    confidence
+        How often such an interval holds the true mean, 0..1.
+
+    Returns
+    -------
+    Interval
+        The mean of the values with its bounds, in the unit of the values.
+
+    References
+    ----------
+    Student, *The probable error of a mean*, 1908.
+
+    Examples
+    --------
+    >>> mean_interval([1.0, 2.0, 3.0])
+    Interval(value=2.0, low=-0.48..., high=4.48..., confidence=0.95)
+    """
+    check_number(confidence, "confidence", low=0, high=1, above=True)
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or len(array) < 2 or not np.isfinite(array).all():
+        raise ValueError(f"values: expected at least two finite values, got {len(array)} or some that are not finite")
+    half = stats.t.ppf((1 + confidence) / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
+    return Interval(float(array.mean()), float(array.mean() - half), float(array.mean() + half), confidence)
+
+
 @dataclass(frozen=True)
 class PairedComparison:
     """How two methods differ that were run in pairs, on the same seeds say.

@@ -1,0 +1,122 @@
+"""Charts of measured numbers: how they are distributed, and estimates with their intervals."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from mnist_lab.plotting.style import BLUE, GREEN, ORANGE, RED
+from mnist_lab.statistics import Interval
+
+# Each with a line and a marker of its own.
+STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (RED, ":", "D"))
+
+
+def distributions(
+    values: Mapping[str, Tensor], *, title: str, unit: str, marked: tuple[float, str] | None = None
+) -> Figure:
+    """Draw how the values of several groups are distributed: for each value, the share of a group that is below it.
+
+    Parameters
+    ----------
+    values
+        The values of each group by its name; at most four groups.
+    title
+        Of the figure.
+    unit
+        What the values are.
+    marked
+        A value to mark with a line, and its name.
+
+    Returns
+    -------
+    Figure
+        One step curve a group; a curve further to the right belongs to larger values.
+
+    Examples
+    --------
+    >>> import torch
+    >>> figure = distributions({"noise": torch.rand(50)}, title="Noise", unit="value", marked=(0.5, "mean"))
+    >>> plt.close(figure)
+    """
+    figure = plt.figure(figsize=(6.0, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, group), (colour, line, _) in zip(values.items(), STYLES, strict=False):
+        numbers = group.flatten().numpy()
+        axes.ecdf(numbers, color=colour, linestyle=line, linewidth=2, label=f"{name} ({len(numbers):,})")
+    if marked is not None:
+        axes.axvline(marked[0], color="black", linewidth=1, label=marked[1])
+    axes.set(title=title, xlabel=unit, ylabel="share at or below")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def estimates(
+    series: Mapping[str, Sequence[Interval]],
+    names: Sequence[str],
+    *,
+    title: str,
+    unit: str,
+    limits: tuple[float | None, float | None] = (None, None),
+    marked: Sequence[float] = (),
+    marked_as: str = "by chance",
+    joined: bool = False,
+) -> Figure:
+    """Draw estimates with their intervals, several series side by side.
+
+    Parameters
+    ----------
+    series
+        By name, one estimate for each of `names`; at most four series.
+    names
+        What is estimated, along the horizontal axis.
+    title
+        Of the figure.
+    unit
+        What the estimates are.
+    limits
+        Of the vertical axis, None where it may fit the estimates.
+    marked, marked_as
+        For each of `names` a value to mark with a short line, and what it is.
+    joined
+        Whether `names` are a progression, whose estimates a line joins.
+
+    Returns
+    -------
+    Figure
+        A marker an estimate, with its interval as a bar.
+
+    Examples
+    --------
+    >>> chance = Interval(0.5, 0.4, 0.6, 0.95)
+    >>> figure = estimates({"coin": [chance, chance]}, ["first", "second"], title="Heads", unit="share")
+    >>> plt.close(figure)
+    """
+    figure = plt.figure(figsize=(6.0, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    places = np.arange(len(names))
+    for index, ((name, intervals), (colour, line, marker)) in enumerate(zip(series.items(), STYLES, strict=False)):
+        shift = 0 if joined else 0.3 * (index - (len(series) - 1) / 2) / max(len(series) - 1, 1)
+        middle = np.array([interval.value for interval in intervals])
+        below = middle - [interval.low for interval in intervals]
+        above = [interval.high for interval in intervals] - middle
+        axes.errorbar(
+            places + shift,
+            middle,
+            yerr=np.maximum([below, above], 0),
+            color=colour,
+            marker=marker,
+            linestyle=line if joined else "none",
+            capsize=4,
+            label=name,
+        )
+    if len(marked):
+        axes.hlines(marked, places - 0.35, places + 0.35, color="black", linewidth=1, label=marked_as)
+    confidence = next(iter(series.values()))[0].confidence
+    axes.set(title=title, ylabel=unit, xticks=places, xticklabels=names, xlim=(-0.5, len(names) - 0.5), ylim=limits)
+    axes.grid(alpha=0.3, axis="y")
+    axes.legend(title=f"with {confidence:.0%} intervals")
+    return figure
