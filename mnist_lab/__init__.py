@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mnist_lab import report
+from mnist_lab.attacks import AttackResult, maximize_logit, targeted_attack
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
 from mnist_lab.model import DigitCNN
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mnist_lab import plotting, statistics
 
 __all__ = [
+    "AttackResult",
     "CheckpointError",
     "DataError",
     "Dataset",
@@ -33,11 +35,13 @@ __all__ = [
     "fit",
     "load",
     "load_dataset",
+    "maximize_logit",
     "one_hot",
     "plotting",
     "report",
     "save",
     "statistics",
+    "targeted_attack",
     "trained",
 ]
 
