@@ -39,9 +39,7 @@ def main() -> None:
         apart = float((result.images - whole.images[targets == digit]).abs().max())
         print(f"class {digit}: largest difference of a pixel between the two ways {apart:.3g}")
     print(f"torch {torch.__version__}, {platform.machine()}, {torch.get_num_threads()} threads")
-    print(
-        f"{len(targets)} images, in one batch: {statistics.median(together[1:]):.2f} s (median of {arguments.rounds})"
-    )
+    print(f"{len(targets)} images in one batch: {statistics.median(together[1:]):.2f} s (median)")
     print(f"one class at a time: {statistics.median(alone[1:]):.2f} s (median)")
     print(f"one batch is {statistics.median(rounds):.1f} times as fast ({min(rounds):.1f} to {max(rounds):.1f})")
 

@@ -72,29 +72,53 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def rounds(dataset: lab.Dataset, count: int) -> Iterator[tuple[float, float]]:
-    """Seconds of an epoch, usual and ours, in turns."""
-    usual = usual_epoch(dataset.train)
-    warm_up = lab.Dataset("warm-up", dataset.train[:5_000], dataset.validation[:100], dataset.test[:100])
-    usual_epoch(warm_up.train)()
-    model = lab.DigitCNN()
-    lab.fit(model, warm_up, lab.Recipe(epochs=1), progress=False)
-    small = lab.Dataset("mnist", dataset.train, dataset.validation[:100], dataset.test[:100])
+def rounds(dataset: lab.Dataset, count: int) -> Iterator[dict[str, float]]:
+    """Seconds of an epoch, of each kind in turn."""
+    recipes = {f"mnist_lab {name}": lab.Recipe(epochs=1, precision=name) for name in ("float32", "bfloat16")}
+    # Little to measure at the end of the epoch; what it takes is not counted anyway.
+    whole = lab.Dataset(dataset.name, dataset.train, dataset.validation[:100], dataset.test[:0])
+    part = lab.Dataset(dataset.name, dataset.train[:5_000], dataset.validation[:100], dataset.test[:0])
+
+    def ours(data: lab.Dataset, recipe: lab.Recipe) -> float:
+        return lab.fit(lab.DigitCNN(), data, recipe, progress=False).seconds[0]
+
+    usual_epoch(part.train)()
+    for recipe in recipes.values():
+        ours(part, recipe)
+    usual = usual_epoch(whole.train)
     for _ in range(count):
-        yield seconds(usual), lab.fit(model, small, lab.Recipe(epochs=1), progress=False).seconds[0]
+        yield {"usual loop": seconds(usual)} | {name: ours(whole, recipe) for name, recipe in recipes.items()}
+
+
+def matrix_rate(size: int = 2048, products: int = 20) -> float:
+    """The machine's rate of float32 matrix products, in GFLOP/s."""
+    matrix = torch.randn(size, size)
+    for _ in range(3):
+        matrix @ matrix
+    return products * 2 * size**3 / seconds(lambda: [matrix @ matrix for _ in range(products)]) / 1e9
 
 
 def main() -> None:
-    """Print the seconds of each round and the ratios."""
+    """Print the seconds of each round, the ratios, and the arithmetic rate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="how many pairs of epochs (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="how many turns of each (default: %(default)s)")
     arguments = parser.parse_args()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.processor() or platform.machine()}")
-    ratios = []
-    for usual, ours in rounds(lab.load_dataset(), arguments.rounds):
-        ratios.append(usual / ours)
-        print(f"usual loop {usual:6.2f} s   mnist_lab {ours:6.2f} s   ratio {usual / ours:5.2f}", flush=True)
-    print(f"median ratio {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    processor = torch.cpu.get_capabilities().get("cpu_name", platform.machine())
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {processor}")
+    dataset = lab.load_dataset()
+    turns = []
+    for turn in rounds(dataset, arguments.rounds):
+        turns.append(turn)
+        print("   ".join(f"{name} {value:6.2f} s" for name, value in turn.items()), flush=True)
+    for name in list(turns[0])[1:]:
+        ratios = sorted(turn["usual loop"] / turn[name] for turn in turns)
+        print(f"{name}: {statistics.median(ratios):.2f} times as fast, from {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    # Forward, and backward for weights and for inputs; the images themselves need no gradient.
+    shapes = {row.name: row.multiply_adds or 0 for row in lab.layer_shapes(lab.DigitCNN())}
+    flop = 2 * len(dataset.train) * (3 * sum(shapes.values()) - shapes["conv1"])
+    rate = flop / statistics.median(turn["mnist_lab float32"] for turn in turns) / 1e9
+    print(f"arithmetic of an epoch: {flop / 1e12:.2f} TFLOP, {rate:.0f} GFLOP/s in float32;", end=" ")
+    print(f"matrix products reach {matrix_rate():.0f} GFLOP/s")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from mnist_lab.observation import device_of, observed
 
 PIXELS = 28 * 28
 AT_ONCE = 64  # images through the network at once: more of them leave the processor's cache and take twice as long
-# Batches are filled up to a multiple of this: in such batches a matrix product sums every row in the same order, and so a
-# row goes the same way in each of them. In others the ways would part, first by rounding, later visibly.
+# Batches are filled up to a multiple of this: in such batches a matrix product sums every row in the same order, and
+# so a row goes the same way in each of them. In others the ways would part, first by rounding, later visibly.
 MULTIPLE = 4
 
 SEARCH_START = 2.0 * PIXEL_MAX  # L2 distance at which the search first balances the pull and the gradient

@@ -303,9 +303,10 @@ def _download(folder: Path) -> None:
         try:
             MNIST(folder, download=True)
         except (RuntimeError, OSError) as error:
+            tried = " ".join(str(error).split())  # torchvision's message has a line for each mirror
             raise DataError(
-                f"MNIST is neither in {folder} nor could it be downloaded ({error}). {HOW_TO_SUPPLY}"
-            ) from error
+                f"MNIST is not in {folder}, nor could it be downloaded. {HOW_TO_SUPPLY} ({tried})"
+            ) from None
 
 
 def _read(path: Path) -> Tensor:

@@ -1,26 +1,16 @@
-"""One function a figure: each takes what was measured, draws it, and returns the figure.
+"""Training as it progresses, and two kinds of training compared."""
 
-Image scales are fixed: 0..255 for images, 0..1 for probabilities, symmetric around zero for weights. Colours are those
-of Okabe and Ito, which stay apart for colour-blind eyes and on a light or a dark page.
-"""
-
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mnist_lab.progress import REPORT_VARIABLE
+from mnist_lab.plotting.style import BLUE, GREY, ORANGE, RED, SERIES, axes_or_new, figure_of
 from mnist_lab.statistics import PairedComparison
 from mnist_lab.training import History
-
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
-SERIES = (BLUE, ORANGE, GREEN, RED)
 
 
 def training_curves(history: History, *, figure: Figure | None = None) -> Figure:
@@ -157,46 +147,3 @@ def paired_differences(
     axes.set(title=title, xlabel=unit, ylim=(-0.7, 1.7), yticks=[0, 1], yticklabels=["mean", "pairs"])
     axes.grid(alpha=0.3, axis="x")
     return figure_of(axes)
-
-
-def figure_of(axes: Axes) -> Figure:
-    """The figure that the axes are part of."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # axes that can be drawn into are part of one
-    return figure
-
-
-def axes_or_new(axes: Axes | None, *, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
-    """The axes that a caller passed, or those of a new figure."""
-    return axes if axes is not None else plt.figure(figsize=size, layout="constrained").add_subplot()
-
-
-def show(folder: str | os.PathLike[str] = "figures") -> None:
-    """Show the open figures in windows; where there is no screen, save them and say where.
-
-    A page calls this last, so that it serves as a script. In a notebook, and while the report is built, the figures
-    are shown by those.
-
-    Parameters
-    ----------
-    folder
-        Where figures are saved if they cannot be shown, as PNG files named after the script.
-
-    Examples
-    --------
-    >>> show()
-    """
-    if os.environ.get(REPORT_VARIABLE):
-        return
-    if mpl.get_backend().lower() != "agg":
-        plt.show()
-        return
-    import __main__  # noqa: PLC0415 - whoever runs now, not when this module was imported
-
-    name = Path(getattr(__main__, "__file__", "figure")).stem
-    for number in plt.get_fignums():
-        path = Path(folder) / f"{name}_{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plt.figure(number).savefig(path, dpi=150)
-        print(f"Figure saved: {path}")  # noqa: T201 - the user has to learn where it is
-    plt.close("all")
