@@ -20,6 +20,7 @@ from mnist_lab.plotting.style import (
     RED,
     axes_or_new,
     draw_image,
+    figure_of,
 )
 
 
@@ -106,8 +107,7 @@ def parameters_and_arithmetic(parameters: ParameterCounts, shapes: LayerShapes, 
     axes.invert_yaxis()
     axes.set_title("Where the parameters are, and where the arithmetic is")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
-    figure = figure_of(axes)
-    return figure
+    return figure_of(axes)
 
 
 def firing_rates(rates: dict[str, Tensor], *, axes: Axes | None = None) -> Figure:
@@ -143,8 +143,7 @@ def firing_rates(rates: dict[str, Tensor], *, axes: Axes | None = None) -> Figur
     axes.set_title("How often the neurons fire")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure = figure_of(axes)
-    return figure
+    return figure_of(axes)
 
 
 def silent_neurons(rates: dict[str, Tensor]) -> Figure:
