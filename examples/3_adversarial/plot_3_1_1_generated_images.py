@@ -107,13 +107,9 @@ lab.report.answer(
     f"{seed}, {len(frames) - 1} steps), {int(result.success.sum())} are predicted as "
     f"their target after rounding; the target's smallest probability is "
     f"{float(sure.min()):.4f}. "
-    + (
-        f"From the first start, {len(steps)} of the classes are reached, the last after "
-        f"step {max(steps)}. "
-        if steps
-        else ""
-    )
-    + f"Images of one class from two starts correlate by {within:.2f} on average, "
+    + f"From the first start {len(steps)} of the classes are reached"
+    + (f", the last after step {max(steps)}" if steps else "")
+    + f". Images of one class from two starts correlate by {within:.2f} on average, "
     f"images of two classes from one start by {between:.2f}.",
     dataset=dataset,
 )

@@ -16,6 +16,7 @@ from mnist_lab.attacks import AttackResult
 from mnist_lab.checks import CLASSES, PIXEL_MAX
 from mnist_lab.plotting.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, draw_image, figure_of, image_grid
 
+FAINTEST = 1e-38  # the smallest probability that single precision holds
 STYLES = ((BLUE, "o-"), (ORANGE, "s--"), (GREEN, "^:"))
 
 
@@ -147,7 +148,7 @@ def ascent_animation(frames: Sequence[Tensor], steps: Sequence[int], *, columns:
 
     animation = FuncAnimation(figure, draw, frames=len(frames), interval=150)
     # Where a script saves the figure as a still, nothing plays the animation, and its deletion would warn of that.
-    animation._draw_was_started = True
+    animation._draw_was_started = True  # type: ignore[attr-defined] - private, and left out of the types
     return animation
 
 
@@ -169,7 +170,8 @@ def doubts(result: AttackResult, *, threshold: float = 0.99, axes: Axes | None =
     Returns
     -------
     Figure
-        A point an image, on a logarithmic axis, with the median of each class.
+        A point an image, on a logarithmic axis, with the median of each class. What single precision cannot hold any
+        more stands at the axis's end, 1e-38.
 
     Examples
     --------
@@ -177,7 +179,7 @@ def doubts(result: AttackResult, *, threshold: float = 0.99, axes: Axes | None =
     """
     axes = axes_or_new(axes)
     # The small probabilities are added up by themselves: 1 - p would lose them to rounding.
-    others = result.rounded_probabilities.double().scatter(1, result.targets[:, None], 0.0).sum(dim=1).clamp_min(1e-30)
+    others = result.rounded_probabilities.scatter(1, result.targets[:, None], 0.0).sum(dim=1).clamp_min(FAINTEST)
     for target in result.targets.unique().tolist():
         values = others[result.targets == target]
         spread = np.linspace(-0.25, 0.25, len(values))
