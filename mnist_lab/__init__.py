@@ -8,9 +8,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mnist_lab import report
+from mnist_lab.activity import firing_rates
 from mnist_lab.attacks import AttackResult, maximize_logit, targeted_attack
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
+from mnist_lab.introspection import (
+    LayerParameters,
+    NeuronCounts,
+    ParameterCounts,
+    layer_shapes,
+    neuron_counts,
+    parameter_counts,
+)
+from mnist_lab.layers import LayerShape, LayerShapes
 from mnist_lab.model import DigitCNN
 from mnist_lab.training import Evaluation, History, Recipe, TrainingError, evaluate, fit
 
@@ -25,6 +35,11 @@ __all__ = [
     "DigitCNN",
     "Evaluation",
     "History",
+    "LayerParameters",
+    "LayerShape",
+    "LayerShapes",
+    "NeuronCounts",
+    "ParameterCounts",
     "Recipe",
     "Split",
     "TrainedNetwork",
@@ -32,11 +47,15 @@ __all__ = [
     "best",
     "class_indices",
     "evaluate",
+    "firing_rates",
     "fit",
+    "layer_shapes",
     "load",
     "load_dataset",
     "maximize_logit",
+    "neuron_counts",
     "one_hot",
+    "parameter_counts",
     "plotting",
     "report",
     "save",
