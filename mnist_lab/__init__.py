@@ -7,7 +7,7 @@ matplotlib.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mnist_lab import report
+from mnist_lab import report, resemblance
 from mnist_lab.activity import firing_rates
 from mnist_lab.attacks import AttackResult, maximize_logit, targeted_attack
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
@@ -58,6 +58,7 @@ __all__ = [
     "parameter_counts",
     "plotting",
     "report",
+    "resemblance",
     "save",
     "statistics",
     "targeted_attack",

@@ -148,7 +148,7 @@ def ascent_animation(frames: Sequence[Tensor], steps: Sequence[int], *, columns:
 
     animation = FuncAnimation(figure, draw, frames=len(frames), interval=150)
     # Where a script saves the figure as a still, nothing plays the animation, and its deletion would warn of that.
-    animation._draw_was_started = True  # type: ignore[attr-defined] - private, and left out of the types
+    animation._draw_was_started = True  # type: ignore[attr-defined]
     return animation
 
 
