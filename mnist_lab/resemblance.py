@@ -74,10 +74,6 @@ def nearest_images(images: Tensor, references: Tensor, labels: Tensor, *, at_onc
     TypeError, ValueError
         If an argument is not what it has to be.
 
-    References
-    ----------
-    Cover and Hart, *Nearest neighbor pattern classification*, 1967.
-
     Examples
     --------
     >>> references = torch.stack([torch.full((1, 28, 28), level) for level in (0.0, 100.0, 255.0)])

@@ -3,6 +3,7 @@
 Image scales are fixed: 0..255 for images, 0..1 for probabilities, symmetric around zero for weights.
 """
 
+from mnist_lab.plotting.ascents import cost_by_step, falling_steps, image_rows, measured_groups
 from mnist_lab.plotting.attacks import (
     ascent_animation,
     attacked_pairs,
@@ -28,13 +29,17 @@ __all__ = [
     "beside_digits",
     "compared_errors",
     "confusion_matrix",
+    "cost_by_step",
     "distributions",
     "doubts",
     "estimates",
+    "falling_steps",
     "film_strip",
     "firing_rates",
     "generated_images",
+    "image_rows",
     "image_table",
+    "measured_groups",
     "mistakes",
     "montage",
     "paired_differences",
