@@ -96,9 +96,8 @@ for target, step in enumerate(first):
 # %%
 # The answer
 # ----------
-# The clipping keeps every image one that could be stored and shown. Why none of this
-# asks for a digit is the subject of :ref:`another page
-# <sphx_glr_auto_examples_3_adversarial_plot_3_1_3_resemblance.py>`.
+# The clipping keeps every image one that could be stored and shown. Why nothing in the
+# cost asks for a digit is the subject of question 3.1.3.
 sure = result.rounded_target_probability
 steps = [step for step in first if step is not None]
 lab.report.answer(
