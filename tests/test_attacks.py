@@ -114,11 +114,12 @@ def test_one_step_of_the_targeted_attack_is_the_formula(start: str, by_pair: boo
     assert result.beta.equal(weights)
 
 
-def test_the_balance_of_pull_and_gradient_is_reached_in_closed_form() -> None:
+@pytest.mark.parametrize("beta", [0.2, 2.0])
+def test_the_balance_of_pull_and_gradient_is_reached_in_closed_form(beta: float) -> None:
     """Without clipping, a linear network's best image is the target image + 784 / (2 beta) * weights."""
     model, images, targets = Linear(), digits(2), [3, 8]
-    result = lab.targeted_attack(model, images, targets, 0.2, steps=60, clip=None)
-    expected = images + 784 / (2 * 0.2) * model.weight.detach()[targets].view(-1, 1, 28, 28)
+    result = lab.targeted_attack(model, images, targets, beta, steps=60, clip=None)
+    expected = images + 784 / (2 * beta) * model.weight.detach()[targets].view(-1, 1, 28, 28)
     torch.testing.assert_close(result.images, expected)
 
 
@@ -214,6 +215,21 @@ def test_in_single_precision_too_a_row_does_not_depend_on_its_batch() -> None:
     together = lab.maximize_logit(model, range(10), steps=20)
     alone = [lab.maximize_logit(model, [target], steps=20).images for target in range(10)]
     torch.testing.assert_close(torch.cat(alone), together.images, rtol=0, atol=1.0)
+
+
+@pytest.mark.parametrize("count", [1, 4, 10, 65])
+def test_the_network_is_given_batches_of_the_same_kind(count: int) -> None:
+    """Matrix products sum rows in an order that depends on the batch, but not among multiples of four."""
+    sizes: set[int] = set()
+
+    class Recording(Linear):
+        def forward(self, images: Tensor) -> Tensor:
+            sizes.add(len(images))
+            return super().forward(images)
+
+    result = lab.maximize_logit(Recording(), [3] * count, steps=1)
+    assert len(result.images) == len(result.probabilities) == count
+    assert all(size % 4 == 0 and size <= 64 for size in sizes)
 
 
 # The search
