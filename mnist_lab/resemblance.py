@@ -50,7 +50,7 @@ class NearestImages:
 def nearest_images(images: Tensor, references: Tensor, labels: Tensor, *, at_once: int = 2048) -> NearestImages:
     """Find the nearest reference images, class by class: the training images, say.
 
-    |a - b|² = |a|² + |b|² - 2 ab turns the search into matrix products. In double precision they are exact for images
+    ``(a - b)² = a² + b² - 2 a·b`` turns the search into matrix products. In double precision they are exact for images
     as they are stored. They are taken of so many images and references at once that memory stays bounded.
 
     Parameters
