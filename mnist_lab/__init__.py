@@ -7,8 +7,9 @@ matplotlib.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mnist_lab import report
+from mnist_lab import report, resemblance
 from mnist_lab.activity import firing_rates
+from mnist_lab.attacks import AttackResult, maximize_logit, targeted_attack
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
 from mnist_lab.features import activations, filters
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mnist_lab import plotting, statistics
 
 __all__ = [
+    "AttackResult",
     "CheckpointError",
     "DataError",
     "Dataset",
@@ -54,6 +56,7 @@ __all__ = [
     "layer_shapes",
     "load",
     "load_dataset",
+    "maximize_logit",
     "neuron_counts",
     "occluded_probabilities",
     "occlusion_map",
@@ -61,8 +64,10 @@ __all__ = [
     "parameter_counts",
     "plotting",
     "report",
+    "resemblance",
     "save",
     "statistics",
+    "targeted_attack",
     "trained",
 ]
 

@@ -46,6 +46,42 @@ def observed(model: nn.Module) -> Iterator[None]:
                 module.training = mode
 
 
+@contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Insist that the weights and buffers of `model` are bit for bit the same after the block as before it.
+
+    Parameters
+    ----------
+    model
+        Any network.
+
+    Raises
+    ------
+    AssertionError
+        If one of them changed in the meantime; it is named.
+
+    Examples
+    --------
+    >>> network = nn.Linear(1, 1)
+    >>> with unchanged(network):
+    ...     _ = network(torch.ones(1))
+    >>> with unchanged(network):
+    ...     _ = network.bias.data.add_(1)
+    Traceback (most recent call last):
+    ...
+    AssertionError: changed: bias
+    """
+    before = _bits(model)
+    yield
+    after = _bits(model)
+    if after != before:
+        raise AssertionError(f"changed: {', '.join(name for name in before if before[name] != after.get(name))}")
+
+
+def _bits(model: nn.Module) -> dict[str, bytes]:
+    return {name: tensor.cpu().numpy().tobytes() for name, tensor in model.state_dict().items()}
+
+
 def device_of(model: nn.Module) -> torch.device:
     """The device on which the network's weights live; the CPU for a network without any.
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,9 +74,7 @@ def test_pages_are_stale_when_the_library_or_the_data_changed(
     assert stale(), "nothing is known of an earlier build"
     assert not stale(), "nothing changed"
     library = tmp_path / "mnist_lab"
-    library.mkdir()
-    for module in (ROOT / "mnist_lab").glob("*.py"):
-        (library / module.name).write_bytes(module.read_bytes())
+    shutil.copytree(ROOT / "mnist_lab", library)
     monkeypatch.setattr(lab, "__file__", str(library / "__init__.py"))
     assert not stale(), "the same library elsewhere"
     (library / "model.py").write_text("# changed\n")

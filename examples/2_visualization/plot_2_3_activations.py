@@ -40,8 +40,8 @@ for layer in ("conv1", "conv2"):
 # The same maps for several digits
 # --------------------------------
 # Five digits in rows, and in columns the eight maps of each layer whose mean activation
-# differs most between images. conv1's maps still show the whole digit; in conv2's a map
-# answers to some of its parts.
+# differs most between images. Look for maps that show the whole digit still, and for
+# maps that answer to some part of it.
 digits = first[[0, 1, 2, 4, 7]]
 for layer in ("conv1", "conv2"):
     maps = lab.activations(model, test.images[digits], layer)

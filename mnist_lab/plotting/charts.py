@@ -7,10 +7,11 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from mnist_lab.plotting.style import BLUE, GREEN, ORANGE, RED
 from mnist_lab.statistics import Interval
 
-# Okabe and Ito's colours, with a line and a marker of their own each.
-STYLES = (("#0072B2", "-", "o"), ("#E69F00", "--", "s"), ("#009E73", "-.", "^"), ("#D55E00", ":", "D"))
+# Each with a line and a marker of its own.
+STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (RED, ":", "D"))
 
 
 def distributions(

@@ -145,8 +145,7 @@ def _tiles(
         row, column = divmod(index, columns)
         top, left = row * (height + above), column * (width + gap)
         canvas[top : top + height, left : left + width] = image
-    # What lies between the images must be none of their colours: white is one of a digit's.
-    colour_map = plt.get_cmap(colours).with_extremes(bad="#7FA8D1" if colours == "gray" else "white")
+    colour_map = plt.get_cmap(colours).with_extremes(bad="white")  # between the images
     picture = axes.imshow(canvas, cmap=colour_map, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
