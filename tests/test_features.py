@@ -72,6 +72,7 @@ class Other(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(inplace=True), nn.BatchNorm2d(4))
+        self.get_buffer("features.2.running_mean").fill_(0.1)
         self.unused = nn.Conv2d(1, 1, 1)
         self.shared = nn.Conv2d(4, 4, 3, padding=1)
         self.head = nn.Linear(4, 10)

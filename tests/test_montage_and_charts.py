@@ -65,9 +65,8 @@ def test_estimates_show_their_intervals() -> None:
         {"one": [low, high], "two": [high, low]}, ["x", "y"], title="T", unit="u", marked=[0.3, 0.3]
     )
     axes = figure.axes[0]
-    legend, container = axes.get_legend(), axes.containers[0]
-    assert legend is not None
-    assert legend.get_title().get_text() == "with 90% intervals"
+    container = axes.containers[0]
+    assert figure.legends[0].get_title().get_text() == "with 90% intervals"
     assert isinstance(container, ErrorbarContainer)
     bars = container.lines[2][0].get_segments()
     np.testing.assert_allclose([bar[:, 1] for bar in bars], [[0.1, 0.4], [0.5, 0.65]])

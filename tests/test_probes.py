@@ -42,7 +42,10 @@ def test_validation_chooses_the_regularization() -> None:
 
 
 def test_what_is_linearly_separable_is_separated() -> None:
-    probe = linear_probe(*clusters(300, 60, 0, 0.3), *clusters(100, 60, 1, 0.3))
+    known, held_out = clusters(300, 60, 0, 0.3), clusters(100, 60, 1, 0.3)
+    assert all(linear_probe(*known, *held_out, strengths=[s]).validation_accuracy == 1 for s in (1e-3, 1e-2))
+    probe = linear_probe(*known, *held_out, strengths=(1e-3, 1e-2))
+    assert probe.strength == 1e-2, "the most strongly regularized of equals"
     features, labels = clusters(500, 60, 2, 0.3)
     assert (probe.predict(features) == labels).all()
     assert repr(probe).startswith("LinearProbe(60 features, strength ")

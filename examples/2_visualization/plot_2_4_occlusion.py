@@ -130,6 +130,9 @@ related = {
     name: lab.statistics.mean_interval(values[values.isfinite()].tolist())
     for name, values in correlations.items()
 }
+both = by_ink["trained"][:, [0, -2]]  # background, and a good part of ink
+both = both[both.isfinite().all(dim=1)]
+more = lab.statistics.paired_comparison(both[:, 0].tolist(), both[:, 1].tolist())
 for name, c in related.items():
     print(f"{name}: rank correlation {c.value:+.3f} ({c.low:+.3f} to {c.high:+.3f})")
 
@@ -137,10 +140,12 @@ for name, c in related.items():
 # Where a patch changes the prediction, and to what
 # -------------------------------------------------
 # The five digits of the sample whose prediction changes at the most places. The colour
-# is the class that the network predicts when the patch lies there.
+# is the class that the network predicts when the patch lies there; before each row
+# stands the true class and the one that most often takes its place under a 5×5 patch.
 changed = trained.predictions != sample.labels[:, None, None]
 most = changed.sum((1, 2)).argsort(descending=True)[:5]
 fragile = sample[most]
+instead = [trained.predictions[i][changed[i]].mode().values for i in most]
 figure = lab.plotting.beside_digits(
     fragile.images,
     torch.stack(
@@ -154,6 +159,7 @@ figure = lab.plotting.beside_digits(
     unit="predicted class",
     limits=(-0.5, 9.5),
     colours="tab10",
+    rows_named=[f"{a} → {b}" for a, b in zip(fragile.labels, instead, strict=True)],
     columns_named=[f"{p}×{p}" for p in sizes],
 )
 share = lab.statistics.share_interval(int(changed.any(2).any(1).sum()), count)
@@ -187,8 +193,9 @@ lab.report.answer(
     f"shuffled weights. A patch on the background {also}, since grey is ink where "
     f"there was none: the mean drop is {100 * background.value:.2f} points there and "
     f"{100 * stroke.value:.2f} where {ends[-3]:.0%} to {ends[-2]:.0%} of the patch is "
-    f"ink. Some patch changes the prediction of {share.value:.1%} of the digits; "
-    f"{on_ink:.0%} of those places have ink under the patch.",
+    f"ink (difference within a digit {100 * more.mean:+.2f}, {100 * more.low:+.2f} to "
+    f"{100 * more.high:+.2f}). Some patch changes the prediction of "
+    f"{share.value:.1%} of the digits; {on_ink:.0%} of those places have ink under it.",
     dataset=dataset,
 )
 lab.plotting.show()

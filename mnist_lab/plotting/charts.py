@@ -118,5 +118,6 @@ def estimates(
     confidence = next(iter(series.values()))[0].confidence
     axes.set(title=title, ylabel=unit, xticks=places, xticklabels=names, xlim=(-0.5, len(names) - 0.5), ylim=limits)
     axes.grid(alpha=0.3, axis="y")
-    axes.legend(title=f"with {confidence:.0%} intervals")
+    # Beside the axes, since "best" knows nothing of the intervals.
+    figure.legend(title=f"with {confidence:.0%} intervals", loc="outside lower center", ncols=len(series) + 1)
     return figure

@@ -62,9 +62,9 @@ def montage(
     height, width = images.shape[1:]
     rows = -(-len(images) // columns)
     above = gap + (0 if not captions else max(1, round(0.34 * width * columns / 8)))
-    shape = (rows * (height + above)) / (columns * (width + gap))
-    wide = WIDTH * (0.9 if rows_named else 1)
-    figure = plt.figure(figsize=(WIDTH, 1.1 + (0.25 if captions else 0) + wide * shape), layout="constrained")
+    shape = (rows * (height + above) - above) / (columns * (width + gap) - gap)
+    wide = WIDTH * (0.88 if rows_named else 0.98)
+    figure = plt.figure(figsize=(WIDTH, 1.05 + (0.2 if captions else 0) + wide * shape), layout="constrained")
     axes = figure.add_subplot()
     picture = _tiles(axes, images, columns, limits, colours, gap, above)
     for index, caption in enumerate(captions):
