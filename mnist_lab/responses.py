@@ -97,7 +97,7 @@ def strongest_patches(
     return Patches(pixels, values.T, chosen.T, torch.stack([rows, columns], dim=-1))
 
 
-def resemblance(patches: Patches) -> tuple[Tensor, Tensor]:
+def agreement(patches: Patches) -> tuple[Tensor, Tensor]:
     """How much the patches of one map look like each other, and like the patches of the other maps.
 
     Two patches are compared by the correlation of their pixels: 1 if they are the same but for brightness and
@@ -120,7 +120,7 @@ def resemblance(patches: Patches) -> tuple[Tensor, Tensor]:
     >>> images[:2, 0, 10, 20] = 255  # a dot
     >>> images[2:, 0, 10] = 255  # a line
     >>> answers = torch.cat([images * (images.sum((2, 3), True) == 255), images * (images.sum((2, 3), True) > 255)], 1)
-    >>> within, between = resemblance(strongest_patches(images, answers, size=3, start=-1, count=2))
+    >>> within, between = agreement(strongest_patches(images, answers, size=3, start=-1, count=2))
     >>> within
     tensor([1.0000, 1.0000])
     """

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import mnist_lab as lab
-from mnist_lab.responses import Patches, resemblance, strongest_patches
+from mnist_lab.responses import Patches, agreement, strongest_patches
 
 FIELDS = {"conv1": {"size": 3, "stride": 1, "start": -1}, "conv2": {"size": 8, "stride": 2, "start": -3}}
 
@@ -65,9 +65,9 @@ def patches(pixels: torch.Tensor) -> Patches:
     return Patches(pixels, empty, empty.long(), empty.long())
 
 
-def test_resemblance_by_hand() -> None:
+def test_agreement_by_hand() -> None:
     pixels = torch.rand(3, 4, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    within, between = resemblance(patches(pixels))
+    within, between = agreement(patches(pixels))
     correlations = torch.corrcoef(pixels.flatten(0, 1).flatten(1)).reshape(3, 4, 3, 4)
     for unit in range(3):
         own = [correlations[unit, i, unit, j] for i in range(4) for j in range(4) if i != j]
@@ -79,7 +79,7 @@ def test_resemblance_by_hand() -> None:
 
 
 def test_a_flat_patch_is_like_no_other() -> None:
-    within, between = resemblance(patches(torch.ones(2, 2, 3, 3)))
+    within, between = agreement(patches(torch.ones(2, 2, 3, 3)))
     assert within.tolist() == between.tolist() == [0, 0]
 
 
@@ -90,4 +90,4 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^count: expected an integer in 1\.\.3"):
         strongest_patches(images, answers, size=3, count=4)
     with pytest.raises(ValueError, match="^patches: expected at least two"):
-        resemblance(patches(torch.ones(1, 2, 3, 3)))
+        agreement(patches(torch.ones(1, 2, 3, 3)))

@@ -15,7 +15,7 @@ respond to, since a filter of the second layer looks at maps and not at pixels.
 # percentile, since a few large weights would leave all others pale.
 import mnist_lab as lab
 from mnist_lab.patterns import describe_filters
-from mnist_lab.responses import resemblance, strongest_patches
+from mnist_lab.responses import agreement, strongest_patches
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model
@@ -113,7 +113,7 @@ own = {}
 for layer, field in fields.items():
     for state, network in (("before", lab.DigitCNN(seed=0)), ("after", model)):
         answers = lab.activations(network, images, layer)
-        within, between = resemblance(
+        within, between = agreement(
             strongest_patches(images, answers, count=8, **field)
         )
         own[layer, state] = (within - between).tolist()
