@@ -108,12 +108,12 @@ class AttackResult:
 
     def __repr__(self) -> str:
         count = len(self.targets)
-        text = f"{count} images after {len(self.cost) - 1} steps, {int(self.success.sum())} taken for their target"
+        lines = [f"{count} images after {len(self.cost) - 1} steps, {int(self.success.sum())} taken for their target"]
         if count:
-            text += f", median probability {float(self.rounded_target_probability.median()):.4f}"
+            lines.append(f"median probability {float(self.rounded_target_probability.median()):.4f}")
             if self.originals is not None:
-                text += f", median L2 distortion {float(self.l2.median()):.0f}"
-        return f"AttackResult({text}; rounded to uint8)"
+                lines[-1] += f", median L2 distortion {float(self.l2.median()):.0f}"
+        return "AttackResult(" + ",\n             ".join(lines) + "; rounded to uint8)"
 
 
 def maximize_logit(

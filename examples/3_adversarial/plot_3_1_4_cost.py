@@ -21,9 +21,9 @@ import mnist_lab as lab
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
 weights = {name: value.clone() for name, value in network.model.state_dict().items()}
-starts, seed = 10, 0
+starts, seed, size, steps = 10, 0, 2000, 300
 targets = torch.arange(10).repeat(starts)
-clipped = lab.maximize_logit(network.model, targets, seed)
+clipped = lab.maximize_logit(network.model, targets, seed, step_size=size, steps=steps)
 figure = lab.plotting.cost_by_step(
     clipped.cost, targets, title="Clipped to 0..255: mean and spread over starts"
 )
@@ -34,7 +34,9 @@ figure = lab.plotting.cost_by_step(
 # The same noises and the same steps, but nothing stops a pixel at black or white. The
 # scale of this figure is its own. What such a cost is worth, the last line says: an
 # image with intensities out of range cannot be stored or shown.
-literal = lab.maximize_logit(network.model, targets, seed, clip=None)
+literal = lab.maximize_logit(
+    network.model, targets, seed, step_size=size, steps=steps, clip=None
+)
 figure = lab.plotting.cost_by_step(
     literal.cost, targets, title="Not clipped: mean and spread over starts"
 )
@@ -88,9 +90,9 @@ print(f"pixels at black or white after clipping: {float(at_the_bounds):.0%}")
 # steps, from one start a class.
 long_steps, parts = clipped.cost[:, :10], 10
 short = lab.maximize_logit(
-    network.model, range(10), seed, step_size=3000 / parts, steps=250 * parts
+    network.model, range(10), seed, step_size=size / parts, steps=steps * parts
 )
-sizes = {"step size 3,000": long_steps, "step size 300": short.cost}
+sizes = {f"step size {size}": long_steps, f"step size {size // parts}": short.cost}
 deepest = []
 for name, cost in sizes.items():
     change = cost.diff(dim=0)
