@@ -83,7 +83,7 @@ figure = lab.plotting.film_strip([frames[step] for step in strip], strip)
 # -----------------------------
 # For each image the first step is noted after which the network predicts the target
 # for it.
-shown = range(0, len(frames), 10)
+shown = range(0, len(frames), 15)
 animation = lab.plotting.ascent_animation([frames[step] for step in shown], shown)
 predicted = torch.stack(
     [network.model.probabilities(frame).argmax(dim=1) for frame in frames]

@@ -139,6 +139,9 @@ def ascent_animation(frames: Sequence[Tensor], steps: Sequence[int], *, columns:
     for target, axes in enumerate(panels):
         axes.set_title(f"target {target}", fontsize=9)
     heading = figure.suptitle(f"Ascent from noise, step {steps[0]}")
+    # Laid out once: for every frame anew it would take longer than all the rest.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
     def draw(number: int) -> list[Axes]:
         heading.set_text(f"Ascent from noise, step {steps[number]}")
@@ -326,7 +329,7 @@ def success_by_beta(betas: Tensor, shares: dict[str, Tensor], distortions: Tenso
         above.plot(betas.numpy(), share.numpy(), style, color=colour, label=name)
     above.set(xscale="log", ylim=(-0.03, 1.03), ylabel="share of the images", title="What beta trades off")
     above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    above.legend(fontsize=9)
+    above.legend(fontsize=9, loc="center left")
     below.plot(betas.numpy(), distortions.numpy(), "o-", color=GREY)
     below.set(xlabel="beta (logits a squared intensity)", ylabel="median L2 distortion")
     below.set_ylim(bottom=0)
