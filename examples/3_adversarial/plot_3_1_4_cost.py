@@ -70,9 +70,9 @@ for label in range(10):
 # How fast it rises
 # -----------------
 # A network of ReLUs and max-pools is linear in pieces. Without clipping an image can
-# move far out, where few pieces meet and the gradient hardly changes: the cost climbs
-# steadily. With clipping, more and more pixels have no room left where the gradient
-# points, and the rise slows down. The slopes of the last fifth tell them apart.
+# move far out, so the cost should go on climbing; with clipping, pixels that have
+# reached black or white have no room left, so the rise should slow down. The slopes of
+# the first and of the last fifth say whether it is so.
 last = len(clipped.cost) // 5
 for name, cost in runs.items():
     slopes = [float((cost[k + last] - cost[k]).mean()) / last for k in (0, -last - 1)]
