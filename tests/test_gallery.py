@@ -89,6 +89,17 @@ def test_pages_are_stale_when_the_library_or_the_data_changed(
 
 
 @pytest.mark.usefixtures("extensions")
+def test_a_build_without_data_says_how_to_supply_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import freshness
+    from sphinx.errors import ConfigError
+
+    monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"without the data\. MNIST_LAB_DATA=.* does not hold MNIST.*To supply MNIST"):
+        freshness.forget_stale_pages(SimpleNamespace(srcdir=tmp_path))
+    assert not (tmp_path / "auto_examples").exists()
+
+
+@pytest.mark.usefixtures("extensions")
 def test_a_page_is_recognized_by_its_question() -> None:
     import answers  # type: ignore[import-not-found]
 

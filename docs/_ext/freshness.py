@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.errors import ConfigError
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,11 @@ def fingerprint() -> str:
         f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
         for path in sorted(folder.rglob("*.py"))
     ]
-    dataset = mnist_lab.load_dataset()
+    try:
+        dataset = mnist_lab.load_dataset()
+    except mnist_lab.DataError as error:
+        # Sphinx names this a configuration error, with the message whole; anything else it calls a fault of a handler.
+        raise ConfigError(f"no page can run without the data. {error}") from None
     lines.append(f"data {dataset.name} {dataset.checksum}")
     return "\n".join(lines) + "\n"
 
