@@ -8,6 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+import logo  # noqa: E402 - beside this file
+
 # Set before anything of the library runs: progress goes past the pages, and answers are kept for the home page.
 # The answers live beside the pages that gave them, so that both are made and deleted together.
 os.environ["MNIST_LAB_REPORT"] = "1"
@@ -26,6 +28,8 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "freshness",
+    "record",
+    "overview",
     "answers",
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
@@ -59,10 +63,13 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "recommender": {"enable": True, "n_examples": 3, "rubric_header": "Related pages"},
     "junit": "../_build/gallery-junit.xml",
     "plot_gallery": True,
 }
 
+logo.write(HERE / "_static" / "logo.svg")
+html_logo = html_favicon = "_static/logo.svg"
 html_theme = "pydata_sphinx_theme"
 html_title = "mnist_lab"
 html_static_path = ["_static"]
@@ -72,7 +79,8 @@ html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": True,
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "logo": {"text": "mnist_lab"},
     "footer_start": ["copyright"],
-    "footer_end": ["theme-version"],
+    "footer_end": ["build"],
 }
 html_sidebars: dict[str, list[str]] = {"index": []}

@@ -1,21 +1,19 @@
-"""Every page keeps the gallery's form, and the site notices what makes a page stale."""
+"""Every page keeps the gallery's form."""
 
 import ast
-import json
 import re
-import shutil
+import runpy
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
+import matplotlib as mpl
 import pytest
 
 import mnist_lab as lab
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted((ROOT / "examples").glob("*/plot_*.py"))
+EXAMPLE_OF_THE_GUIDE = ROOT / "docs" / "guide" / "plot_5_1_ink.py"
+PAGES = [*sorted((ROOT / "examples").glob("*/plot_*.py")), EXAMPLE_OF_THE_GUIDE]
 
 
 def test_there_are_pages() -> None:
@@ -47,68 +45,6 @@ def test_a_page_keeps_the_form(page: Path) -> None:
     assert not digits, f"numbers in an answer are computed, not typed: {digits}"
 
 
-@pytest.fixture
-def extensions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
-    yield
-    for name in ("freshness", "answers"):
-        sys.modules.pop(name, None)
-
-
-@pytest.mark.usefixtures("extensions")
-def test_pages_are_stale_when_the_library_or_the_data_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bar_dataset: lab.Dataset
-) -> None:
-    import freshness  # type: ignore[import-not-found]
-
-    app: Any = SimpleNamespace(srcdir=tmp_path)
-    memory = tmp_path / "auto_examples" / "1_classification" / "plot_1_1.py.md5"
-
-    def stale() -> bool:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text("known")
-        freshness.forget_stale_pages(app)
-        return not memory.exists()
-
-    monkeypatch.setattr(lab, "load_dataset", lambda: bar_dataset)
-    assert stale(), "nothing is known of an earlier build"
-    assert not stale(), "nothing changed"
-    library = tmp_path / "mnist_lab"
-    shutil.copytree(ROOT / "mnist_lab", library)
-    monkeypatch.setattr(lab, "__file__", str(library / "__init__.py"))
-    assert not stale(), "the same library elsewhere"
-    (library / "model.py").write_text("# changed\n")
-    assert stale(), "a module changed"
-    assert not stale()
-    monkeypatch.setattr(lab, "load_dataset", lambda: lab.Dataset("other", *bar_dataset.splits().values()))
-    assert stale(), "the data changed"
-    versions = freshness.version
-    monkeypatch.setattr(freshness, "version", lambda name: "0" if name == "torch" else versions(name))
-    assert stale(), "torch changed"
-    assert not stale()
-
-
-@pytest.mark.usefixtures("extensions")
-def test_a_build_without_data_says_how_to_supply_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import freshness
-    from sphinx.errors import ConfigError
-
-    monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"without the data\. MNIST_LAB_DATA=.* does not hold MNIST.*To supply MNIST"):
-        freshness.forget_stale_pages(SimpleNamespace(srcdir=tmp_path))
-    assert not (tmp_path / "auto_examples").exists()
-
-
-@pytest.mark.usefixtures("extensions")
-def test_a_page_is_recognized_by_its_question() -> None:
-    import answers  # type: ignore[import-not-found]
-
-    assert answers.question_of(Path("plot_1_1_training_curves.py")) == "1.1"
-    assert answers.question_of(Path("plot_3_1_2_confidence.py")) == "3.1.2"
-    with pytest.raises(ValueError, match="expected a name such as"):
-        answers.question_of(Path("plot_curves.py"))
-
-
 def imported(source: str) -> set[str]:
     """The top-level names of the modules that a page imports, in either form."""
     nodes = list(ast.walk(ast.parse(source)))
@@ -128,7 +64,14 @@ def test_a_helper_would_be_noticed() -> None:
     assert imported("import helper\nfrom other.part import x\nfrom . import y") == {"helper", "other", ""}
 
 
-def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MNIST_LAB_ANSWERS", str(tmp_path))
-    lab.report.answer("1.4", "ü and 2 × 2")
-    assert json.loads((tmp_path / "1.4.json").read_text(encoding="utf-8"))["text"] == "ü and 2 × 2"
+def test_the_guide_shows_a_page_that_runs(
+    bar_dataset: lab.Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lab, "load_dataset", lambda: bar_dataset)
+    assert mpl.get_backend().lower() == "agg"
+    runpy.run_path(str(EXAMPLE_OF_THE_GUIDE))
+    assert "Answer to 5.1: The" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """The directive ``answers-at-a-glance``: a row for each question, with the answer that its page computed."""
 
+import ast
 import json
 import os
 import re
@@ -24,6 +25,12 @@ def question_of(script: Path) -> str:
     return match.group(1).rstrip("_").replace("_", ".")
 
 
+def title_of(script: Path) -> str:
+    """The title of a page, its number in front."""
+    docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
+
+
 class AnswersAtAGlance(SphinxDirective):
     """A table of the questions, their pages and their answers."""
 
@@ -41,8 +48,8 @@ class AnswersAtAGlance(SphinxDirective):
                 continue
             answer = json.loads(path.read_text(encoding="utf-8"))
             page = f"/auto_examples/{script.parent.name}/{script.stem}"
-            rows += [f"   * - :doc:`{question} <{page}>`", f"     - {answer['text']}"]
-        table = [".. list-table::", "   :header-rows: 1", "   :widths: 12 88", "   :class: answers", ""]
+            rows += [f"   * - :doc:`{title_of(script)} <{page}>`", f"     - {answer['text']}"]
+        table = [".. list-table::", "   :header-rows: 1", "   :widths: 24 76", "   :class: answers stacked", ""]
         table += ["   * - Question", "     - Answer", *rows]
         container = nodes.container()
         self.state.nested_parse(StringList(table, source=self.env.docname), self.content_offset, container)

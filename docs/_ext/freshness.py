@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import record
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 from sphinx.util import logging
@@ -41,9 +42,9 @@ def fingerprint() -> str:
 def forget_stale_pages(app: Sphinx) -> None:
     """Delete sphinx-gallery's memory of having run the pages, if what they rest on has changed."""
     pages = Path(app.srcdir) / "auto_examples"
-    record = pages / "fingerprint.txt"
+    known = pages / "fingerprint.txt"
     now = fingerprint()
-    before = record.read_text(encoding="utf-8") if record.is_file() else ""
+    before = known.read_text(encoding="utf-8") if known.is_file() else ""
     if before == now:
         return
     changed = sorted({line.rsplit(" ", 1)[0] for line in set(before.splitlines()) ^ set(now.splitlines())})
@@ -53,7 +54,9 @@ def forget_stale_pages(app: Sphinx) -> None:
         memory.unlink()
     # Written at once: a page remembers its own run when it has ended well, so a build that stops goes on from there.
     pages.mkdir(parents=True, exist_ok=True)
-    record.write_text(now, encoding="utf-8")
+    known.write_text(now, encoding="utf-8")
+    _, name, checksum = now.splitlines()[-1].split()
+    record.take(pages, name, checksum)
 
 
 def strict(_configuration: dict[str, Any], _script: str, when: str) -> None:

@@ -1,0 +1,109 @@
+"""When and where the report was made: a page, a line below every other page, and a notice if it is not of MNIST."""
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx", "sphinx-gallery", "torch", "torchvision")
+STAND_IN = (
+    "Not MNIST: every number and figure here was computed on {name} digits, drawn to stand in for MNIST "
+    "where it cannot be had."
+)
+
+
+def processor() -> str:
+    """The processor's name, as well as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def take(folder: Path, name: str, checksum: str) -> None:
+    """Write down when and where the pages of `folder` run, and on which data."""
+    import torch  # noqa: PLC0415 - a page that only shows the record needs no torch
+
+    record = {
+        "date": datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
+        "dataset": name,
+        "checksum": checksum,
+        "machine": {
+            "system": platform.platform(terse=True),
+            "processor": processor(),
+            "processors": f"{os.cpu_count()}, of which torch uses {torch.get_num_threads()} at once",
+        },
+        "versions": {"python": platform.python_version(), "mnist_lab": version("mnist-lab")}
+        | {name: version(name) for name in PACKAGES},
+    }
+    (folder / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def read(app: Sphinx) -> dict[str, Any]:
+    """The record of the pages that the site shows."""
+    record: dict[str, Any] = json.loads((Path(app.srcdir) / "auto_examples" / "record.json").read_text("utf-8"))
+    return record
+
+
+class BuildRecord(SphinxDirective):
+    """The directive ``build-record``: a table of when and where the pages ran, on which data, with which versions."""
+
+    def run(self) -> list[nodes.Node]:
+        record = read(self.env.app)
+        self.env.note_dependency(str(Path(self.env.srcdir) / "auto_examples" / "record.json"))
+        rows = {
+            "Pages run": record["date"],
+            "Data set": record["dataset"],
+            "SHA-256 of every image and label": f"``{record['checksum']}``",
+            "System": record["machine"]["system"],
+            "Processor": record["machine"]["processor"],
+            "Processors": record["machine"]["processors"],
+        } | record["versions"]
+        table = [".. list-table::", "   :widths: 30 70", "   :class: answers", "   :stub-columns: 1", ""]
+        for name, value in rows.items():
+            table += [f"   * - {name}", f"     - {value}"]
+        return parsed(self, table)
+
+
+class DataNotice(SphinxDirective):
+    """The directive ``data-notice``: says so, loudly, if the report is not of MNIST; nothing otherwise."""
+
+    def run(self) -> list[nodes.Node]:
+        name = read(self.env.app)["dataset"]
+        self.env.note_dependency(str(Path(self.env.srcdir) / "auto_examples" / "record.json"))
+        return [] if name == "mnist" else parsed(self, [".. warning::", "", f"   {STAND_IN.format(name=name)}"])
+
+
+def parsed(directive: SphinxDirective, lines: list[str]) -> list[nodes.Node]:
+    """What the lines of reStructuredText say."""
+    container = nodes.container()
+    text = StringList(lines, source=directive.env.docname)
+    directive.state.nested_parse(text, directive.content_offset, container)
+    return [container]
+
+
+def on_every_page(
+    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
+) -> None:
+    """Hand the record to the template of the footer, and a stand-in's notice to the theme's banner."""
+    record = read(app)
+    context["build_record"] = record
+    if record["dataset"] != "mnist":
+        context["theme_announcement"] = STAND_IN.format(name=record["dataset"])
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("build-record", BuildRecord)
+    app.add_directive("data-notice", DataNotice)
+    app.connect("html-page-context", on_every_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

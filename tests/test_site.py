@@ -1,0 +1,119 @@
+"""The site's own extensions: what makes a page stale, the answers, the record of the build, the logo."""
+
+import json
+import shutil
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import mnist_lab as lab
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def extensions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    yield
+    for name in ("freshness", "answers", "record", "logo"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("extensions")
+def test_pages_are_stale_when_the_library_or_the_data_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bar_dataset: lab.Dataset
+) -> None:
+    import freshness
+
+    app: Any = SimpleNamespace(srcdir=tmp_path)
+    memory = tmp_path / "auto_examples" / "1_classification" / "plot_1_1.py.md5"
+
+    def stale() -> bool:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text("known")
+        freshness.forget_stale_pages(app)
+        return not memory.exists()
+
+    monkeypatch.setattr(lab, "load_dataset", lambda: bar_dataset)
+    assert stale(), "nothing is known of an earlier build"
+    assert not stale(), "nothing changed"
+    library = tmp_path / "mnist_lab"
+    shutil.copytree(ROOT / "mnist_lab", library)
+    monkeypatch.setattr(lab, "__file__", str(library / "__init__.py"))
+    assert not stale(), "the same library elsewhere"
+    (library / "model.py").write_text("# changed\n")
+    assert stale(), "a module changed"
+    assert not stale()
+    monkeypatch.setattr(lab, "load_dataset", lambda: lab.Dataset("other", *bar_dataset.splits().values()))
+    assert stale(), "the data changed"
+    monkeypatch.setattr("freshness.version", lambda name: "0" if name == "torch" else version(name))
+    assert stale(), "torch changed"
+    assert not stale()
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_build_without_data_says_how_to_supply_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import freshness
+    from sphinx.errors import ConfigError
+
+    monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
+    app: Any = SimpleNamespace(srcdir=tmp_path)
+    with pytest.raises(ConfigError, match=r"without the data\. MNIST_LAB_DATA=.* does not hold MNIST.*To supply MNIST"):
+        freshness.forget_stale_pages(app)
+    assert not (tmp_path / "auto_examples").exists()
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_page_is_recognized_by_its_question() -> None:
+    import answers
+
+    page = ROOT / "examples" / "1_classification" / "plot_1_1_training_curves.py"
+    assert answers.question_of(page) == "1.1"
+    assert answers.title_of(page).startswith("1.1 ")
+    assert answers.question_of(Path("plot_3_1_2_confidence.py")) == "3.1.2"
+    with pytest.raises(ValueError, match="expected a name such as"):
+        answers.question_of(Path("plot_curves.py"))
+
+
+@pytest.mark.usefixtures("extensions")
+@pytest.mark.parametrize("name", ["mnist", "synthetic"])
+def test_what_is_not_of_mnist_says_so_on_every_page(tmp_path: Path, name: str) -> None:
+    import record
+
+    (tmp_path / "auto_examples").mkdir()
+    record.take(tmp_path / "auto_examples", name, "0123")
+    app: Any = SimpleNamespace(srcdir=tmp_path)
+    assert record.read(app)["versions"]["mnist_lab"]
+    context: dict[str, Any] = {}
+    record.on_every_page(app, "index", "page.html", context, None)
+    assert context["build_record"]["checksum"] == "0123"
+    assert ("Not MNIST" in context.get("theme_announcement", "")) == (name != "mnist")
+
+
+@pytest.mark.usefixtures("extensions")
+def test_the_logo_is_a_picture(tmp_path: Path) -> None:
+    import logo
+
+    logo.write(tmp_path / "logo.svg")
+    root = ET.fromstring((tmp_path / "logo.svg").read_text(encoding="utf-8"))
+    rectangles = root.findall(".//{http://www.w3.org/2000/svg}rect")
+    ink = sum(character in "-+#" for row in logo.DIGIT for character in row)
+    assert len(rectangles) == ink + 2, "a pixel of ink each, the paper and the patch"
+    for rectangle in rectangles[1:]:
+        left, top, wide, high = (float(rectangle.get(side, "nan")) for side in ("x", "y", "width", "height"))
+        assert left >= 0
+        assert top >= 0
+        assert left + wide <= 64
+        assert top + high <= 64
+
+
+def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_LAB_ANSWERS", str(tmp_path))
+    lab.report.answer("1.4", "ü and 2 × 2")
+    assert json.loads((tmp_path / "1.4.json").read_text(encoding="utf-8"))["text"] == "ü and 2 × 2"
