@@ -58,6 +58,7 @@ sphinx_gallery_conf = {
     "reset_modules_order": "both",
     "capture_repr": (),  # pages print what they show
     "image_srcset": ["2x"],
+    "thumbnail_size": (600, 420),
     "matplotlib_animations": True,
     "min_reported_time": 0,
     "download_all_examples": False,

@@ -7,6 +7,8 @@ definition, count, put the other common count beside it, and then ask the traine
 network how many of its neurons do anything on the test images.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Counted
 # -------

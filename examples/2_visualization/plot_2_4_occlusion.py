@@ -8,6 +8,8 @@ class and patches of one to five pixels; then as a test over hundreds of digits,
 network that has learned nothing as its control.
 """
 
+# sphinx_gallery_thumbnail_number = 3
+
 # %%
 # One digit of every class
 # ------------------------

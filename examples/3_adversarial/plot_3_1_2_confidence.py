@@ -7,6 +7,8 @@ it always, and how sure is it? We count over many starts of every class, also af
 images were rounded to what a file can store, and watch the certainty grow.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Many starts of every class
 # --------------------------

@@ -8,6 +8,8 @@ yardstick. Then the likely reason is put to the test: if the ascent leaves in an
 whatever the logit does not mind, asking for less of it must change the image.
 """
 
+# sphinx_gallery_thumbnail_number = 4
+
 # %%
 # What is compared
 # ----------------

@@ -7,6 +7,8 @@ digits, ask how little has to be changed, and let real digits and other networks
 what the changed images look like.
 """
 
+# sphinx_gallery_thumbnail_number = 4
+
 # %%
 # An example: a 2 that is taken for a 5
 # -------------------------------------
