@@ -41,6 +41,15 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(Tensor|Figure|Axes|Path|Module|nn\.Module|optional)"),
 ]
 
+# Links to torch, where a build may use the network: a build without it must neither need this nor warn of it.
+if os.environ.get("MNIST_LAB_INVENTORIES"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+        "matplotlib": ("https://matplotlib.org/stable", None),
+    }
+
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say types, shapes and units
 numpydoc_class_members_toctree = False
@@ -84,4 +93,4 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["build"],
 }
-html_sidebars: dict[str, list[str]] = {"index": []}
+html_sidebars: dict[str, list[str]] = {"index": [], "build": []}

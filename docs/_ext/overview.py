@@ -48,7 +48,7 @@ def draw() -> tuple[Figure, str]:
 
     tiles = layer[busiest].unflatten(0, (4, 4)).transpose(1, 2).flatten(2).flatten(0, 1)
     looked.imshow(tiles, cmap="viridis", vmin=0)
-    looked.set(title=f"Looked into: what a {DIGIT}\nexcites in the first layer", xticks=[], yticks=[])
+    looked.set(title=f"Looked into: a {DIGIT}\nin the first layer", xticks=[], yticks=[])
 
     scale = occluded.imshow(seen, cmap="viridis", vmin=0, vmax=1)
     occluded.contour(image[0, 0], levels=[128], colors="white", linewidths=0.8)

@@ -7,8 +7,6 @@ definition, count, put the other common count beside it, and then ask the traine
 network how many of its neurons do anything on the test images.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # Counted
 # -------
@@ -92,4 +90,5 @@ lab.report.answer(
     f"one network, seed {network.seed}.",
     dataset=dataset,
 )
+# sphinx_gallery_thumbnail_number = 2
 lab.plotting.show()

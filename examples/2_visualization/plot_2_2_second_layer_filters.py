@@ -7,8 +7,6 @@ kernels, all shown. We compare them with conv1's in numbers, and then by what th
 respond to, since a filter of the second layer looks at maps and not at pixels.
 """
 
-# sphinx_gallery_thumbnail_number = 3
-
 # %%
 # All 1,024 kernels
 # -----------------
@@ -162,4 +160,5 @@ lab.report.answer(
     f"{len(images):,} test images).",
     dataset=dataset,
 )
+# sphinx_gallery_thumbnail_number = 3
 lab.plotting.show()

@@ -8,8 +8,6 @@ class and patches of one to five pixels; then as a test over hundreds of digits,
 network that has learned nothing as its control.
 """
 
-# sphinx_gallery_thumbnail_number = 3
-
 # %%
 # One digit of every class
 # ------------------------
@@ -200,4 +198,5 @@ lab.report.answer(
     f"{share.value:.1%} of the digits; {on_ink:.0%} of those places have ink under it.",
     dataset=dataset,
 )
+# sphinx_gallery_thumbnail_number = 3
 lab.plotting.show()

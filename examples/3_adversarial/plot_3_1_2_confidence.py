@@ -7,8 +7,6 @@ it always, and how sure is it? We count over many starts of every class, also af
 images were rounded to what a file can store, and watch the certainty grow.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # Many starts of every class
 # --------------------------
@@ -133,4 +131,5 @@ lab.report.answer(
     f"{half} of {len(result.cost) - 1} steps.",
     dataset=dataset,
 )
+# sphinx_gallery_thumbnail_number = 2
 lab.plotting.show()

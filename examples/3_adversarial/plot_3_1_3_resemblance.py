@@ -8,8 +8,6 @@ yardstick. Then the likely reason is put to the test: if the ascent leaves in an
 whatever the logit does not mind, asking for less of it must change the image.
 """
 
-# sphinx_gallery_thumbnail_number = 4
-
 # %%
 # What is compared
 # ----------------
@@ -244,4 +242,5 @@ lab.report.answer(
     f"({network.name} network of seed {network.seed}, noise of seed {seed}).",
     dataset=dataset,
 )
+# sphinx_gallery_thumbnail_number = 4
 lab.plotting.show()

@@ -7,8 +7,6 @@ digits, ask how little has to be changed, and let real digits and other networks
 what the changed images look like.
 """
 
-# sphinx_gallery_thumbnail_number = 4
-
 # %%
 # An example: a 2 that is taken for a 5
 # -------------------------------------
@@ -191,4 +189,5 @@ lab.report.answer(
     f"digit and {read_target:.0%} as the target.",
     dataset=dataset,
 )
+# sphinx_gallery_thumbnail_number = 4
 lab.plotting.show()
