@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+import torch
 
 import mnist_lab as lab
 
@@ -71,7 +72,11 @@ def test_the_guide_shows_a_page_that_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lab, "load_dataset", lambda: bar_dataset)
+    images, labels = bar_dataset.validation.images, bar_dataset.validation.labels
+    mislabelled = lab.Split(images, torch.where(torch.arange(len(labels)) < 9, (labels + 1) % 10, labels))
+    monkeypatch.setattr(
+        lab, "load_dataset", lambda: lab.Dataset("bars", bar_dataset.train, mislabelled, bar_dataset.test)
+    )
     assert mpl.get_backend().lower() == "agg"
     runpy.run_path(str(EXAMPLE_OF_THE_GUIDE))
-    assert "Answer to 5.1: The" in capsys.readouterr().out
+    assert "Answer to 5.1: The 9 misread digits have" in capsys.readouterr().out
