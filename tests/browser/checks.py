@@ -1,0 +1,164 @@
+"""What is asked of a page in the browser. Each check returns the faults that it found, a line each."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, Request, Response
+
+SEVERE = {"serious", "critical"}
+COLOURED = ["color-contrast", "link-in-text-block"]  # axe's rules that depend on the colour scheme
+
+
+@contextmanager
+def watched(page: Page, address: str) -> Iterator[list[str]]:
+    """Collect what goes wrong while the block loads pages: errors, failed requests, requests to other servers."""
+    faults: list[str] = []
+
+    def answered(response: Response) -> None:
+        if response.status >= 400:
+            faults.append(f"request: {response.status} {response.url}")
+
+    def failed(request: Request) -> None:
+        faults.append(f"request: {request.failure} {request.url}")
+
+    def asked(request: Request) -> None:
+        # A page reads the same without a network, and tells no third party who reads it.
+        if not request.url.startswith((address, "data:", "blob:")):
+            faults.append(f"request: another server is asked for {request.url}")
+
+    listeners: dict[Any, Any] = {
+        "console": lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None,
+        "pageerror": lambda error: faults.append(f"page error: {error}"),
+        "response": answered,
+        "requestfailed": failed,
+        "request": asked,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    try:
+        yield faults
+    finally:
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+
+
+def broken_images(page: Page) -> list[str]:
+    """Images that the browser cannot show."""
+    sources = page.evaluate(
+        """async () => {
+            const broken = [];
+            await Promise.all([...document.images].map(async image => {
+                image.loading = "eager";
+                await image.decode().catch(() => {});
+                if (!image.naturalWidth) broken.push(image.currentSrc || image.src);
+            }));
+            return broken;
+        }"""
+    )
+    return [f"broken image: {source}" for source in sources]
+
+
+def says_something(alternative: str) -> bool:
+    """Whether an alternative text tells what is shown, rather than which file.
+
+    >>> says_something("Error by epoch: training and validation, plot 1 1 training curves")
+    True
+    >>> [says_something(text) for text in ("", "plot 1 1 training curves", "a figure", "curves.png")]
+    [False, False, False, False]
+    """
+    own = re.sub(r"(sphx glr )?\bplot( \d+)+( \w+)*$|\S+\.(png|svg|gif)$", "", alternative.strip())
+    return len(re.findall(r"\w+", own)) >= 3
+
+
+def silent_images(page: Page) -> list[str]:
+    """Content images whose alternative text says nothing; a thumbnail beside the title that it links to needs none."""
+    images = page.evaluate(
+        """() => [...document.querySelectorAll("main img")]
+            .filter(image => !(image.alt === "" && image.parentElement.querySelector("a, .sphx-glr-thumbnail-title")))
+            .map(image => [image.getAttribute("src"), image.alt])"""
+    )
+    return [f"alternative text {text!r} of {source}" for source, text in images if not says_something(text)]
+
+
+def sideways(page: Page) -> list[str]:
+    """Whether the document scrolls sideways or cuts off its content; wide blocks scroll within themselves."""
+    faults = page.evaluate(
+        """() => {
+            const width = document.documentElement.clientWidth, faults = [];
+            const scrolled = document.documentElement.scrollWidth;
+            if (scrolled > width) faults.push(`the document is ${scrolled} px wide on a screen of ${width} px`);
+            const inside = element => {
+                for (let e = element; e && e !== document.body; e = e.parentElement) {
+                    const style = getComputedStyle(e);
+                    if (e !== element && ["auto", "scroll"].includes(style.overflowX)) return true;
+                    if (style.position === "fixed" || style.visibility === "hidden") return true;
+                }
+                return false;
+            };
+            for (const element of document.querySelectorAll("main *")) {
+                const box = element.getBoundingClientRect();
+                if (box.width && box.right > width + 1 && !inside(element))
+                    faults.push(`reaches to ${Math.round(box.right)} px of ${width}: ${element.outerHTML.slice(0, 120)}`);
+            }
+            return faults;
+        }"""
+    )
+    return [f"width: {fault}" for fault in faults[:5]]
+
+
+def inaccessible(page: Page, rules: list[str] | None = None) -> list[str]:
+    """What axe-core finds serious or critical on a page, with all its rules or with `rules` alone."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules is not None:
+        options["runOnly"] = rules
+    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+    return [
+        f"axe: {violation['id']} ({violation['impact']}) {' '.join(map(str, node['target']))}: {node['html'][:160]} "
+        f"{'; '.join(reason['message'] for reason in node['any'][:1])}"
+        for violation in found
+        if violation["impact"] in SEVERE
+        for node in violation["nodes"][:5]
+    ]
+
+
+def unfocused(page: Page) -> list[str]:
+    """What the tab key reaches, from the page's top to its bottom, that cannot be seen or does not show its focus."""
+    faults, reached = [], 0
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            """() => {
+                const element = document.activeElement;
+                if (!element || element === document.body) return null;
+                const look = () => {
+                    const style = getComputedStyle(element);
+                    return ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "borderWidth",
+                        "backgroundColor", "color", "textDecorationLine", "textDecorationThickness"]
+                        .map(name => style[name]).join();
+                };
+                const box = element.getBoundingClientRect(), focused = look();
+                const seen = box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
+                    && box.right > 0 && box.left < innerWidth;
+                const known = "focusStop" in element.dataset;
+                element.dataset.focusStop = "";
+                element.blur();
+                const shown = look() !== focused;
+                element.focus({preventScroll: true, focusVisible: true});
+                return {seen, shown, known, html: element.outerHTML.slice(0, 160)};
+            }"""
+        )
+        if stop is None or stop["known"]:
+            break
+        reached += 1
+        if not stop["seen"]:
+            faults.append(f"focus goes where nothing is seen: {stop['html']}")
+        if not stop["shown"]:
+            faults.append(f"focus does not show: {stop['html']}")
+    if reached == 0:
+        faults.append("the tab key reaches nothing")
+    return faults

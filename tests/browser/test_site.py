@@ -1,0 +1,162 @@
+"""Every page of the built site, in a real browser: `tox -e browser` runs it."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import checks
+from tests.browser.served import Site
+
+READER = "auto_examples/2_visualization/plot_2_4_occlusion.html"
+
+
+def report(faults: list[str]) -> None:
+    """Fail with every fault, each once."""
+    if faults:
+        pytest.fail("\n".join(dict.fromkeys(faults)), pytrace=False)
+
+
+def look_at(page: Page, site: Site, name: str) -> list[str]:
+    """Load a page, look at it in light and in dark, and return what is wrong with it."""
+    page.emulate_media(color_scheme="light")
+    with checks.watched(page, site.address) as faults:
+        page.goto(site.url(name))
+        faults += checks.broken_images(page)
+    faults += checks.silent_images(page)
+    faults += checks.sideways(page)
+    faults += checks.inaccessible(page)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    faults += [f"dark: {fault}" for fault in checks.inaccessible(page, checks.COLOURED)]
+    return faults
+
+
+def test_a_page_on_a_phone(site: Site, phone: Page, name: str) -> None:
+    report(look_at(phone, site, name))
+
+
+def test_a_page_on_a_desktop(site: Site, desktop: Page, name: str) -> None:
+    report(look_at(desktop, site, name))
+
+
+def test_links_lead_somewhere(site: Site, name: str) -> None:
+    report(site.broken_links(name))
+
+
+def test_identifiers_are_unique(site: Site, name: str) -> None:
+    report(site.repeated_identifiers(name))
+
+
+def test_search_finds_a_page(site: Site, fresh: Page) -> None:
+    with checks.watched(fresh, site.address) as faults:
+        fresh.goto(site.url("index.html"))
+        fresh.keyboard.press("Control+k")
+        fresh.keyboard.type("occlusion")
+        fresh.keyboard.press("Enter")
+        result = fresh.locator(f"#search-results li a[href*='{Path(READER).stem}']").first
+        result.click()
+        expect(fresh.locator("h1")).to_contain_text("2.4")
+    report(faults)
+
+
+def test_search_finds_nothing_that_is_not_there(site: Site, fresh: Page) -> None:
+    fresh.goto(site.url("search.html?q=zzyzxqj"))
+    expect(fresh.locator("#search-results")).to_contain_text("did not match any documents")
+    expect(fresh.locator("#search-results li a")).to_have_count(0)
+
+
+def background(page: Page) -> int:
+    """How bright the page's background is, 0..765."""
+    colour: str = page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
+    return sum(map(int, re.findall(r"\d+", colour)[:3]))
+
+
+def test_light_and_dark_are_a_choice_that_is_kept(site: Site, fresh: Page) -> None:
+    html = fresh.locator("html")
+    fresh.goto(site.url("index.html"))
+    button = fresh.locator("button.theme-switch-button:visible").first
+    seen = {}
+    for _ in range(3):
+        button.click()
+        seen[html.get_attribute("data-mode")] = (html.get_attribute("data-theme"), background(fresh))
+    assert seen.keys() == {"light", "dark", "auto"}
+    assert seen["light"][0] == "light"
+    assert seen["dark"][0] == "dark"
+    assert seen["dark"][1] < 200 < 600 < seen["light"][1]
+    for mode in ("light", "dark"):
+        while html.get_attribute("data-mode") != mode:
+            button.click()
+        fresh.goto(site.url(READER))
+        expect(html).to_have_attribute("data-theme", mode)
+        assert (background(fresh) < 200) == (mode == "dark")
+
+
+def test_the_system_chooses_where_the_reader_did_not(site: Site, fresh: Page) -> None:
+    fresh.emulate_media(color_scheme="dark")
+    fresh.goto(site.url("index.html"))
+    expect(fresh.locator("html")).to_have_attribute("data-theme", "dark")
+    fresh.emulate_media(color_scheme="light")
+    expect(fresh.locator("html")).to_have_attribute("data-theme", "light")
+
+
+def test_a_keyboard_skips_to_the_content(site: Site, fresh: Page) -> None:
+    fresh.goto(site.url(READER))
+    fresh.keyboard.press("Tab")
+    link = fresh.locator(":focus")
+    expect(link).to_have_text("Skip to main content")
+    expect(link).to_be_in_viewport()
+    fresh.keyboard.press("Enter")
+    fresh.keyboard.press("Tab")
+    assert fresh.evaluate("() => document.querySelector('#main-content').contains(document.activeElement)")
+
+
+@pytest.mark.parametrize("start", ["index.html", READER, "auto_examples/index.html", "api/index.html"])
+def test_a_keyboard_reaches_what_it_shows(site: Site, fresh: Page, start: str) -> None:
+    fresh.goto(site.url(start))
+    report(checks.unfocused(fresh))
+    missed = fresh.evaluate(
+        """() => [...document.querySelectorAll("main a[href]:not([tabindex='-1'])")]
+            .filter(link => link.checkVisibility({visibilityProperty: true}) && !("focusStop" in link.dataset))
+            .map(link => link.outerHTML.slice(0, 160))"""
+    )
+    report([f"the tab key does not reach {link}" for link in missed])
+
+
+def test_a_phone_opens_and_closes_the_contents(site: Site, phone: Page) -> None:
+    phone.goto(site.url(READER))
+    contents = phone.locator(".bd-sidebar-primary, #pst-primary-sidebar-modal").locator("a[href*='plot_2_3']:visible")
+    expect(contents).to_have_count(0)
+    phone.locator("button.primary-toggle").click()
+    expect(contents.first).to_be_in_viewport()
+    phone.keyboard.press("Escape")
+    expect(contents).to_have_count(0)
+
+
+def test_downloads_arrive(site: Site, desktop: Page, example: str, tmp_path: Path) -> None:
+    desktop.goto(site.url(example))
+    for suffix in (".py", ".ipynb"):
+        with desktop.expect_download() as started:
+            desktop.locator(f".sphx-glr-footer a[href$='{suffix}']").click()
+        path = tmp_path / started.value.suggested_filename
+        started.value.save_as(path)
+        assert path.name == Path(example).stem + suffix
+        text = path.read_text(encoding="utf-8")
+        if suffix == ".py":
+            assert ast.get_docstring(ast.parse(text))
+        else:
+            notebook = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+            nbformat.validate(notebook)
+            assert {cell.cell_type for cell in notebook.cells} == {"code", "markdown"}
+            assert "mnist_lab" in "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+
+
+def test_the_pdf_arrives_where_it_is_linked(site: Site, desktop: Page) -> None:
+    desktop.goto(site.url("index.html"))
+    for address in desktop.evaluate("() => [...document.querySelectorAll(\"a[href$='.pdf']\")].map(link => link.href)"):
+        document = desktop.request.get(address).body()
+        assert document.startswith(b"%PDF-")
+        assert b"%%EOF" in document[-1024:]
