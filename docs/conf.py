@@ -31,6 +31,7 @@ extensions = [
     "record",
     "overview",
     "answers",
+    "accessible",
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
 templates_path = ["_templates"]
@@ -85,6 +86,7 @@ html_title = "mnist_lab"
 html_static_path = ["_static"]
 html_css_files = ["mnist_lab.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # the system's choice of light or dark, until the reader makes one
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": True,

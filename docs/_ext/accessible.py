@@ -1,0 +1,55 @@
+"""What the gallery and the theme leave to be done for a screen reader, and for a reader without a network."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from bs4 import BeautifulSoup
+from sphinx.application import Sphinx
+
+# sphinx-gallery's raw HTML: a table script that it loads from other servers, and a list of tags, of which no page has
+# any, once a section under one and the same identifier.
+RAW = re.compile(r"^( *)\.\. raw:: html\n\n(?:\1 +\S.*\n)+", re.MULTILINE)
+FOREIGN = ("cdn.datatables", "id='sg-tag-list'")
+
+
+def without_foreign_parts(text: str) -> str:
+    """A page of the gallery without the raw HTML that has no place in this site.
+
+    >>> without_foreign_parts("Title\\n\\n.. raw:: html\\n\\n  <div id='sg-tag-list'></div>\\n\\nText\\n")
+    'Title\\n\\n\\nText\\n'
+    >>> without_foreign_parts(".. raw:: html\\n\\n  <div>kept</div>\\n")
+    '.. raw:: html\\n\\n  <div>kept</div>\\n'
+    """
+    return RAW.sub(lambda block: "" if any(part in block[0] for part in FOREIGN) else block[0], text)
+
+
+def named(navigation: str) -> BeautifulSoup:
+    """A tree of contents in which each switch that opens a branch says which.
+
+    >>> str(named('<li><a href="a">Part</a><details><summary><i></i></summary></details></li>'))
+    '<li><a href="a">Part</a><details><summary aria-label="Pages of Part"><i></i></summary></details></li>'
+    """
+    tree = BeautifulSoup(navigation, "html.parser")
+    for switch in tree.select("li > details > summary"):
+        link = switch.find_previous("a")
+        if link is not None and not switch.get_text(strip=True):
+            switch["aria-label"] = f"Pages of {link.get_text(strip=True)}"
+    return tree
+
+
+def read(_app: Sphinx, name: str, source: list[str]) -> None:
+    if name.startswith("auto_examples/") or name == "sg_execution_times":
+        source[0] = without_foreign_parts(source[0])
+
+
+def name_switches(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+    tree: Callable[..., object] | None = context.get("generate_toctree_html")
+    if tree is not None:
+        context["generate_toctree_html"] = lambda *args, **options: named(str(tree(*args, **options)))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("source-read", read)
+    app.connect("html-page-context", name_switches, priority=900)  # after the theme, which makes the tree
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
