@@ -15,6 +15,8 @@ import mnist_lab as lab
 
 mpl.use("agg")
 
+collect_ignore = ["browser"]  # `tox -e browser` runs these alone: they need the built site, and no torch
+
 needs_mnist = pytest.mark.skipif(
     not os.environ.get("MNIST_LAB_DATA"), reason="states a fact of the real MNIST; set MNIST_LAB_DATA to run it"
 )

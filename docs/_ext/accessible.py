@@ -14,12 +14,12 @@ FOREIGN = ("cdn.datatables", "id='sg-tag-list'")
 
 
 def without_foreign_parts(text: str) -> str:
-    """A page of the gallery without the raw HTML that has no place in this site.
+    r"""A page of the gallery without the raw HTML that has no place in this site.
 
-    >>> without_foreign_parts("Title\\n\\n.. raw:: html\\n\\n  <div id='sg-tag-list'></div>\\n\\nText\\n")
-    'Title\\n\\n\\nText\\n'
-    >>> without_foreign_parts(".. raw:: html\\n\\n  <div>kept</div>\\n")
-    '.. raw:: html\\n\\n  <div>kept</div>\\n'
+    >>> without_foreign_parts("Title\n\n.. raw:: html\n\n  <div id='sg-tag-list'></div>\n\nText\n")
+    'Title\n\n\nText\n'
+    >>> without_foreign_parts(".. raw:: html\n\n  <div>kept</div>\n")
+    '.. raw:: html\n\n  <div>kept</div>\n'
     """
     return RAW.sub(lambda block: "" if any(part in block[0] for part in FOREIGN) else block[0], text)
 

@@ -77,7 +77,7 @@ def silent_images(page: Page) -> list[str]:
     """Content images whose alternative text says nothing; a thumbnail beside the title that it links to needs none."""
     images = page.evaluate(
         """() => [...document.querySelectorAll("main img")]
-            .filter(image => !(image.alt === "" && image.parentElement.querySelector("a, .sphx-glr-thumbnail-title")))
+            .filter(image => image.alt || !image.closest(".sphx-glr-thumbcontainer, .sd-card, a")?.textContent.trim())
             .map(image => [image.getAttribute("src"), image.alt])"""
     )
     return [f"alternative text {text!r} of {source}" for source, text in images if not says_something(text)]
@@ -101,7 +101,7 @@ def sideways(page: Page) -> list[str]:
             for (const element of document.querySelectorAll("main *")) {
                 const box = element.getBoundingClientRect();
                 if (box.width && box.right > width + 1 && !inside(element))
-                    faults.push(`reaches to ${Math.round(box.right)} px of ${width}: ${element.outerHTML.slice(0, 120)}`);
+                    faults.push(`reaches to ${Math.round(box.right)} px: ${element.outerHTML.slice(0, 120)}`);
             }
             return faults;
         }"""
@@ -126,34 +126,37 @@ def inaccessible(page: Page, rules: list[str] | None = None) -> list[str]:
     ]
 
 
+FOCUSED = """() => {
+    const element = document.activeElement;
+    if (!element || element === document.body) return null;
+    const look = () => [element, ...element.querySelectorAll("*")].map(part => {
+        const style = getComputedStyle(part);
+        return ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor",
+            "borderWidth", "backgroundColor", "color", "textDecorationLine", "textDecorationThickness"].map(name => style[name]).join();
+    }).join();
+    const box = element.getBoundingClientRect(), focused = look();
+    const seen = box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
+        && box.right > 0 && box.left < innerWidth;
+    const known = "focusStop" in element.dataset;
+    element.blur();
+    const shown = look() !== focused;
+    element.focus({preventScroll: true, focusVisible: true});
+    return {seen, shown, known, html: element.outerHTML.slice(0, 160)};
+}"""
+
+
 def unfocused(page: Page) -> list[str]:
     """What the tab key reaches, from the page's top to its bottom, that cannot be seen or does not show its focus."""
     faults, reached = [], 0
     for _ in range(400):
         page.keyboard.press("Tab")
-        stop = page.evaluate(
-            """() => {
-                const element = document.activeElement;
-                if (!element || element === document.body) return null;
-                const look = () => {
-                    const style = getComputedStyle(element);
-                    return ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "borderWidth",
-                        "backgroundColor", "color", "textDecorationLine", "textDecorationThickness"]
-                        .map(name => style[name]).join();
-                };
-                const box = element.getBoundingClientRect(), focused = look();
-                const seen = box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
-                    && box.right > 0 && box.left < innerWidth;
-                const known = "focusStop" in element.dataset;
-                element.dataset.focusStop = "";
-                element.blur();
-                const shown = look() !== focused;
-                element.focus({preventScroll: true, focusVisible: true});
-                return {seen, shown, known, html: element.outerHTML.slice(0, 160)};
-            }"""
-        )
+        stop = page.evaluate(FOCUSED)
         if stop is None or stop["known"]:
             break
+        if not stop["seen"] or not stop["shown"]:
+            page.wait_for_timeout(500)  # what slides in or fades in has come to rest by now
+            stop = page.evaluate(FOCUSED)
+        page.evaluate("() => { document.activeElement.dataset.focusStop = '' }")
         reached += 1
         if not stop["seen"]:
             faults.append(f"focus goes where nothing is seen: {stop['html']}")

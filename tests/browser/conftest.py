@@ -15,7 +15,9 @@ PHONE, DESKTOP = (360, 740), (1280, 900)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--site", type=Path, default=ROOT / "docs" / "_build" / "html", help="the folder of the built site")
+    parser.addoption(
+        "--site", type=Path, default=ROOT / "docs" / "_build" / "html", help="the folder of the built site"
+    )
 
 
 def site_folder(config: pytest.Config) -> Path:
@@ -71,7 +73,10 @@ def new_page(browser: Browser, size: tuple[int, int]) -> Iterator[Page]:
     """A page in a context of its own; no animation, so that what is measured has come to rest."""
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, reduced_motion="reduce", color_scheme="light", accept_downloads=True
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+        color_scheme="light",
+        accept_downloads=True,
     )
     context.set_default_timeout(15_000)
     yield context.new_page()

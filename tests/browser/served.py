@@ -31,7 +31,7 @@ class Markup(HTMLParser):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         attributes = {name: value or "" for name, value in attrs}
         if "id" in attributes:
             self.identifiers[attributes["id"]] += 1
