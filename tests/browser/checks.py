@@ -132,7 +132,8 @@ FOCUSED = """() => {
     const look = () => [element, ...element.querySelectorAll("*")].map(part => {
         const style = getComputedStyle(part);
         return ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor",
-            "borderWidth", "backgroundColor", "color", "textDecorationLine", "textDecorationThickness"].map(name => style[name]).join();
+            "borderWidth", "backgroundColor", "color",
+            "textDecorationLine", "textDecorationThickness"].map(name => style[name]).join();
     }).join();
     const box = element.getBoundingClientRect(), focused = look();
     const seen = box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
