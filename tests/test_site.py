@@ -1,5 +1,6 @@
 """The site's own extensions: what makes a page stale, the answers, the record of the build, the logo."""
 
+import doctest
 import json
 import shutil
 import sys
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def extensions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
     yield
-    for name in ("freshness", "answers", "record", "logo"):
+    for name in ("freshness", "answers", "record", "logo", "accessible"):
         sys.modules.pop(name, None)
 
 
@@ -117,3 +118,13 @@ def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("MNIST_LAB_ANSWERS", str(tmp_path))
     lab.report.answer("1.4", "ü and 2 × 2")
     assert json.loads((tmp_path / "1.4.json").read_text(encoding="utf-8"))["text"] == "ü and 2 × 2"
+
+
+@pytest.mark.usefixtures("extensions")
+def test_what_the_site_mends_is_mended() -> None:
+    import accessible  # type: ignore[import-not-found]
+
+    assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=3)
+    rest = "\n  .. list-table::\n"
+    raw = "  .. raw:: html\n\n    <script src='https://cdn.datatables.net/x'>\n    </script>\n"
+    assert accessible.without_foreign_parts(f".. container::\n\n{raw}{rest}") == f".. container::\n\n{rest}"

@@ -105,7 +105,9 @@ roughness = {
     name: lab.resemblance.total_variation(images) for name, images in groups.items()
 }
 figure = lab.plotting.measured_groups(
-    roughness, title="Roughness", unit="total variation (intensities a pair of pixels)"
+    roughness,
+    title="Roughness of generated images and of digits",
+    unit="total variation (intensities a pair of pixels)",
 )
 for name, images in groups.items():
     low = lab.resemblance.low_frequency_share(images).median()

@@ -129,15 +129,19 @@ def inaccessible(page: Page, rules: list[str] | None = None) -> list[str]:
 FOCUSED = """() => {
     const element = document.activeElement;
     if (!element || element === document.body) return null;
-    const look = () => [element, ...element.querySelectorAll("*")].map(part => {
+    const parts = [element, ...element.querySelectorAll("*")], around = [];
+    for (let e = element.parentElement; e && e !== document.body; e = e.parentElement) around.push(e);
+    const look = () => [...parts, ...around].map(part => {
         const style = getComputedStyle(part);
-        return ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor",
-            "borderWidth", "backgroundColor", "color",
-            "textDecorationLine", "textDecorationThickness"].map(name => style[name]).join();
+        const names = ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "borderWidth",
+            "backgroundColor", "color", "textDecorationLine", "textDecorationThickness"];
+        return names.map(name => style[name]).join();
     }).join();
-    const box = element.getBoundingClientRect(), focused = look();
-    const seen = box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
-        && box.right > 0 && box.left < innerWidth;
+    // A link that is stretched over a card is as large as the card.
+    if (getComputedStyle(element, "::after").position === "absolute") parts.push(element.offsetParent);
+    const focused = look();
+    const seen = parts.map(part => part.getBoundingClientRect()).some(box => box.width > 0 && box.height > 0
+        && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth);
     const known = "focusStop" in element.dataset;
     element.blur();
     const shown = look() !== focused;

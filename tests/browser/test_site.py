@@ -72,7 +72,7 @@ def test_search_finds_nothing_that_is_not_there(site: Site, fresh: Page) -> None
 
 def background(page: Page) -> int:
     """How bright the page's background is, 0..765."""
-    colour: str = page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
+    colour: str = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
 
