@@ -122,7 +122,7 @@ def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.usefixtures("extensions")
 def test_what_the_site_mends_is_mended() -> None:
-    import accessible  # type: ignore[import-not-found]
+    import accessible
 
     assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=3)
     rest = "\n  .. list-table::\n"
