@@ -124,7 +124,7 @@ def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_the_site_mends_is_mended() -> None:
     import accessible
 
-    assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=3)
+    assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=4)
     rest = "\n  .. list-table::\n"
     raw = "  .. raw:: html\n\n    <script src='https://cdn.datatables.net/x'>\n    </script>\n"
     assert accessible.without_foreign_parts(f".. container::\n\n{raw}{rest}") == f".. container::\n\n{rest}"

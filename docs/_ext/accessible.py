@@ -38,12 +38,27 @@ def named(navigation: str) -> BeautifulSoup:
     return tree
 
 
+def film(body: str, title: str) -> str:
+    """A page's HTML in which Matplotlib's player of an animation has names and asks no other server for its icons.
+
+    >>> film('<img id="_anim_img0"><input id="_anim_slider0">', "2 Steps")
+    '<img alt="Film of 2 Steps" id="_anim_img0"><input aria-label="Frame of the film" id="_anim_slider0">'
+    """
+    # The theme has the same icons.
+    body = re.sub(r"<link\b[^>]*maxcdn\.bootstrapcdn\.com[^>]*>", "", body)
+    body = body.replace('<img id="_anim_img', f'<img alt="Film of {title}" id="_anim_img')
+    return body.replace('<input id="_anim_slider', '<input aria-label="Frame of the film" id="_anim_slider')
+
+
 def read(_app: Sphinx, name: str, source: list[str]) -> None:
     if name.startswith("auto_examples/") or name == "sg_execution_times":
         source[0] = without_foreign_parts(source[0])
 
 
-def name_switches(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+def name_parts(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+    if "_anim_img" in context.get("body", ""):
+        title = BeautifulSoup(context["title"], "html.parser").get_text()
+        context["body"] = film(context["body"], title.replace('"', ""))
     tree: Callable[..., object] | None = context.get("generate_toctree_html")
     if tree is not None:
         context["generate_toctree_html"] = lambda *args, **options: named(str(tree(*args, **options)))
@@ -51,5 +66,5 @@ def name_switches(_app: Sphinx, _page: str, _template: str, context: dict[str, A
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", read)
-    app.connect("html-page-context", name_switches, priority=900)  # after the theme, which makes the tree
+    app.connect("html-page-context", name_parts, priority=900)  # after the theme, which makes the tree
     return {"parallel_read_safe": True, "parallel_write_safe": True}
