@@ -32,8 +32,9 @@ extensions = [
     "overview",
     "answers",
     "accessible",
+    "report_pdf",
 ]
-exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
@@ -96,3 +97,23 @@ html_theme_options = {
     "footer_end": ["build"],
 }
 html_sidebars: dict[str, list[str]] = {"index": [], "build": []}
+
+# The PDF: docs/report is its beginning, docs/_latex how it looks.
+latex_engine = "xelatex"
+latex_documents = [("report/index", "mnist_lab.tex", "A small network, looked into", author, "manual")]
+latex_toplevel_sectioning = "chapter"
+latex_show_urls = "no"
+latex_use_xindy = False
+latex_domain_indices = False
+latex_table_style = ["booktabs", "colorrows"]
+latex_elements = {
+    "papersize": "a4paper",
+    "pointsize": "10pt",
+    "extraclassoptions": "openany,oneside",
+    "fncychap": "",
+    "babel": r"\usepackage{polyglossia}\setmainlanguage{english}",
+    "fontpkg": (HERE / "_latex" / "fonts.tex").read_text(encoding="utf-8"),
+    "preamble": (HERE / "_latex" / "preamble.tex").read_text(encoding="utf-8"),
+    "maketitle": (HERE / "_latex" / "title.tex").read_text(encoding="utf-8"),
+    "printindex": "",
+}

@@ -1,0 +1,171 @@
+"""The report as one PDF: where it lies, what print shows otherwise, and the directive ``if-report-pdf`` for the site.
+
+The PDF is made from the pages that ran for the site. It is offered there only while it shows the same run.
+"""
+
+import hashlib
+import platform
+import shutil
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+FOLDER = "report"  # the documents that the PDF begins with; the site has none such
+NAME = "mnist_lab.pdf"
+LINES_KEPT = 40  # a longer block may break: a page has about 70
+PICTURE = "auto_examples/3_adversarial/images/sphx_glr_plot_3_2_1_targeted_attack_003_2_00x.png"
+
+
+def run_shown(source: Path) -> str:
+    """A digest of what the pages computed in their last run.
+
+    A page's text holds its printed numbers and how long it took, so another run gives another digest.
+    """
+    pages = source / "auto_examples"
+    digest = hashlib.sha256()
+    for page in sorted(pages.rglob("plot_*.rst")):
+        digest.update(page.relative_to(pages).as_posix().encode() + b"\0" + page.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def pdf_of(source: Path) -> Path:
+    """Where the finished PDF lies; beside it, a file named after it says which run it shows."""
+    return source / "_build" / NAME
+
+
+def keep_run(source: Path) -> None:
+    """Note which run the finished PDF shows."""
+    pdf_of(source).with_suffix(".run").write_text(run_shown(source), encoding="utf-8")
+
+
+def is_current(source: Path) -> bool:
+    """Whether there is a PDF, and it shows what the pages computed last."""
+    pdf, run = pdf_of(source), pdf_of(source).with_suffix(".run")
+    return pdf.is_file() and run.is_file() and run.read_text(encoding="utf-8") == run_shown(source)
+
+
+class IfReportPdf(SphinxDirective):
+    """Its content, where the PDF was built from the same run as the site; nothing otherwise."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        shown = is_current(Path(self.env.srcdir))
+        _places(self.env)[self.env.docname] = shown
+        return self.parse_content_to_nodes() if shown else []
+
+
+def _places(env: BuildEnvironment) -> dict[str, bool]:
+    """The documents that hold the directive, and whether they show its content."""
+    if not hasattr(env, "report_pdf_places"):
+        env.report_pdf_places = {}  # type: ignore[attr-defined]
+    places: dict[str, bool] = env.report_pdf_places  # type: ignore[attr-defined]
+    return places
+
+
+def forget_place(_app: Sphinx, env: BuildEnvironment, document: str) -> None:
+    _places(env).pop(document, None)
+
+
+def merge_places(_app: Sphinx, env: BuildEnvironment, documents: set[str], other: BuildEnvironment) -> None:
+    _places(env).update({name: shown for name, shown in _places(other).items() if name in documents})
+
+
+def read_again(app: Sphinx, env: BuildEnvironment, *_changes: set[str]) -> list[str]:
+    """The documents that show the PDF where there is none any more, or do not show one that there is."""
+    current = is_current(Path(app.srcdir))
+    return [name for name, shown in _places(env).items() if shown != current and name in env.found_docs]
+
+
+def prepare_print(app: Sphinx) -> None:
+    """Read the PDF's first documents for the PDF, and for it alone; write its title page."""
+    if app.builder.name != "latex":
+        return
+    app.config.exclude_patterns.remove(FOLDER)
+    source = Path(app.srcdir)
+    picture = source / PICTURE
+    context = app.builder.context  # filled from latex_elements before any page ran
+    title = context["maketitle"]
+    if picture.is_file():
+        app.config.latex_additional_files.append(PICTURE)
+        title = title.replace("@PICTURE@", rf"\includegraphics[width=\textwidth]{{{picture.name}}}\par")
+    facts = "\n".join(f"    {name} & {value} \\\\" for name, value in what_made_it(source).items())
+    context["maketitle"] = title.replace("@PICTURE@", "").replace("@FACTS@", facts)
+
+
+def what_made_it(source: Path) -> dict[str, str]:
+    """The data set, the versions and the day, as LaTeX."""
+    record = (source / "auto_examples" / "fingerprint.txt").read_text(encoding="utf-8").splitlines()
+    _, name, checksum = next(line for line in record if line.startswith("data ")).split()
+    data = "MNIST" if name == "mnist" else rf"\textbf{{{name} digits, not MNIST}}"
+    made_with = [f"mnist\\_lab {version('mnist-lab')}", f"torch {version('torch')}", f"Python {platform.python_version()}"]
+    return {
+        "Data": rf"{data}, checksum \texttt{{{checksum[:16]}}}",
+        "Made with": ", ".join(made_with),
+        "On": datetime.now(UTC).strftime("%-d %B %Y"),
+    }
+
+
+def copy_pdf(app: Sphinx, error: Exception | None) -> None:
+    """Lay the PDF beside the site's home page, or take an old one away."""
+    if error is not None or app.builder.name != "html":
+        return
+    copy = Path(app.outdir) / NAME
+    if is_current(Path(app.srcdir)):
+        shutil.copyfile(pdf_of(Path(app.srcdir)), copy)
+    else:
+        copy.unlink(missing_ok=True)
+
+
+class ForPrint(SphinxPostTransform):
+    """What sphinx-gallery lays out for a browser, laid out for paper."""
+
+    formats = ("latex",)
+    default_priority = 60  # after what is meant for the browser alone has gone
+
+    def run(self, **_kwargs: Any) -> None:
+        for node in list(self.document.findall(nodes.Element)):
+            classes = node.get("classes", [])
+            if "sphx-glr-timing" in classes:
+                # It belongs to the run and not to the answer; the site lists all times.
+                node.parent.remove(node)
+            elif isinstance(node, nodes.bullet_list) and "sphx-glr-horizontal" in classes:
+                # The figures of one cell stand one below the other, without bullets.
+                node.replace_self([figure for item in node.children for figure in item.children])
+            elif isinstance(node, nodes.literal_block):
+                self.keep_together(node, classes)
+            elif isinstance(node, nodes.container) and "sphx-glr-animation" in classes:
+                note = nodes.emphasis("", "A film stands here on the site and in the page's notebook.")
+                node.replace_self(nodes.paragraph("", "", note))
+
+    @staticmethod
+    def keep_together(block: nodes.literal_block, classes: list[str]) -> None:
+        """Start a block of code or a printed table on the next page if it fits there and not on this one."""
+        lines = len(block.astext().splitlines())
+        room = nodes.raw("", rf"\mnistlabroom{{{min(lines, LINES_KEPT)}}}", format="latex")
+        kept: list[nodes.Node] = [room, block]
+        if "sphx-glr-script-out" in classes:
+            output = nodes.container(classes=["output"])
+            kept = [room, output]
+            block.replace_self(kept)
+            output += block
+        else:
+            block.replace_self(kept)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("if-report-pdf", IfReportPdf)
+    app.add_post_transform(ForPrint)
+    app.connect("builder-inited", prepare_print, priority=900)  # when the pages have run
+    app.connect("env-purge-doc", forget_place)
+    app.connect("env-merge-info", merge_places)
+    app.connect("env-get-outdated", read_again)
+    app.connect("build-finished", copy_pdf)
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
