@@ -33,6 +33,7 @@ extensions = [
     "answers",
     "accessible",
     "report_pdf",
+    "notebooks",
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]
@@ -91,7 +92,7 @@ html_context = {"default_mode": "auto"}  # the system's choice of light or dark,
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": True,
-    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "secondary_sidebar_items": ["page-toc", "sg_download_links", "colab-link"],
     "logo": {"text": "mnist_lab"},
     "footer_start": ["copyright"],
     "footer_end": ["build"],

@@ -105,7 +105,11 @@ def what_made_it(source: Path) -> dict[str, str]:
     record = (source / "auto_examples" / "fingerprint.txt").read_text(encoding="utf-8").splitlines()
     _, name, checksum = next(line for line in record if line.startswith("data ")).split()
     data = "MNIST" if name == "mnist" else rf"\textbf{{{name} digits, not MNIST}}"
-    made_with = [f"mnist\\_lab {version('mnist-lab')}", f"torch {version('torch')}", f"Python {platform.python_version()}"]
+    made_with = [
+        f"mnist\\_lab {version('mnist-lab')}",
+        f"torch {version('torch')}",
+        f"Python {platform.python_version()}",
+    ]
     return {
         "Data": rf"{data}, checksum \texttt{{{checksum[:16]}}}",
         "Made with": ", ".join(made_with),

@@ -1,0 +1,106 @@
+"""The pages as notebooks: the cell that installs the library, and links that open them in Colab.
+
+The repository's address is that of the environment variable MNIST_LAB_REPOSITORY, or else the one that the package
+itself names (``[project.urls]``, "Repository"). Colab opens notebooks from a branch of a GitHub repository alone, so
+the links appear where the address is one of GitHub; the branch (MNIST_LAB_NOTEBOOKS_BRANCH, "notebooks" by default)
+holds the notebooks of ``docs/auto_examples`` in the same folders.
+"""
+
+import json
+import os
+import re
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+INSTALL_CELL = """\
+# Installs mnist_lab, and torch with it, where it is not there yet; a minute or two on Colab.
+import importlib.util
+from pathlib import Path
+
+if importlib.util.find_spec("mnist_lab") is None:
+    wheels = sorted(Path("../..").glob("mnist_lab-*.whl"))  # beside the notebooks in a hand-in
+    source = str(wheels[-1]) if wheels else "{source}"
+    %pip install --quiet "$source"
+"""
+
+
+def repository() -> str | None:
+    """The address of the repository on the web, without a slash at its end, or None where none is configured."""
+    named = os.environ.get("MNIST_LAB_REPOSITORY")
+    if not named:
+        urls = [url.split(", ", 1) for url in metadata("mnist-lab").get_all("Project-URL") or []]
+        named = next((address for label, address in urls if label.lower() in {"repository", "source"}), None)
+    if not named:
+        return None
+    return re.sub(r"(\.git)?/*$", "", named)
+
+
+def install_cell(address: str | None) -> str:
+    """The code of a notebook's first cell. It does nothing where mnist_lab can be imported.
+
+    >>> '"mnist-lab"' in install_cell(None)
+    True
+    >>> '"git+https://github.com/someone/mnist_lab"' in install_cell("https://github.com/someone/mnist_lab")
+    True
+    """
+    return INSTALL_CELL.format(source="mnist-lab" if address is None else f"git+{address}")
+
+
+def colab_link(address: str | None, page: str) -> str | None:
+    """Where Colab opens the notebook of a page such as ``auto_examples/2_visualization/plot_2_4_occlusion``.
+
+    >>> colab_link("https://github.com/someone/mnist_lab", "auto_examples/2_visualization/plot_2_4_occlusion")
+    'https://colab.research.google.com/github/someone/mnist_lab/blob/notebooks/2_visualization/plot_2_4_occlusion.ipynb'
+    >>> colab_link("https://example.org/mnist_lab", "auto_examples/2_visualization/plot_2_4_occlusion") is None
+    True
+    """
+    on_github = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", address or "")
+    notebook = re.fullmatch(r"auto_examples/(\w+/plot_\w+)", page)
+    if on_github is None or notebook is None:
+        return None
+    branch = os.environ.get("MNIST_LAB_NOTEBOOKS_BRANCH", "notebooks")
+    return f"https://colab.research.google.com/github/{on_github[1]}/blob/{branch}/{notebook[1]}.ipynb"
+
+
+def write_install_cells(app: Sphinx) -> None:
+    """Begin each notebook with the cell that installs the library.
+
+    sphinx-gallery writes a notebook when its page runs; the address may be configured later.
+    """
+    source = install_cell(repository())
+    cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {"tags": ["install"]},
+        "outputs": [],
+        "source": source.splitlines(keepends=True),
+    }
+    for path in sorted((Path(app.srcdir) / "auto_examples").glob("*/plot_*.ipynb")):
+        before = path.read_text(encoding="utf-8")
+        notebook = json.loads(before)
+        first = notebook["cells"][0]
+        rest = notebook["cells"][1:] if first["metadata"].get("tags") == ["install"] else notebook["cells"]
+        notebook["cells"] = [cell, *rest]
+        after = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+
+
+def offer_colab(
+    _app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
+) -> None:
+    context["colab_link"] = colab_link(repository(), page)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    # A page's notebook and its link change with the address, so the site is written anew when it does.
+    app.add_config_value("notebooks_repository", repository(), "html")
+    app.connect("builder-inited", write_install_cells, priority=900)  # when the pages have run
+    app.connect("html-page-context", offer_colab)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
