@@ -42,12 +42,10 @@ def build() -> Path:
     seen = complaints((LATEX / "mnist_lab.log").read_text(encoding="utf-8", errors="replace"))
     if seen:
         raise PublishError("LaTeX set the report, but a reader would see this:\n" + "\n".join(seen))
-    with written_whole(PDF) as partial:
-        shutil.copyfile(LATEX / "mnist_lab.pdf", partial)
-    sys.path.insert(0, str(DOCS / "_ext"))
-    from report_pdf import keep_run  # noqa: PLC0415 - it lies with Sphinx's extensions
-
-    keep_run(DOCS)
+    # The note of the run it shows comes last: until then the site does not offer the PDF as current.
+    for name, target in (("mnist_lab.pdf", PDF), ("mnist_lab.run", PDF.with_suffix(".run"))):
+        with written_whole(target) as partial:
+            shutil.copyfile(LATEX / name, partial)
     if (SITE / "index.html").is_file():
         sphinx("html", SITE)
     return PDF

@@ -13,6 +13,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.builders.latex import LaTeXBuilder
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
@@ -20,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 FOLDER = "report"  # the documents that the PDF begins with; the site has none such
 NAME = "mnist_lab.pdf"
 LINES_KEPT = 40  # a longer block may break: a page has about 70
+LINES_OF_HEADING = 9  # of a heading and a short paragraph, in lines of code
 PICTURE = "auto_examples/3_adversarial/images/sphx_glr_plot_3_2_1_targeted_attack_003_2_00x.png"
 
 
@@ -40,9 +42,10 @@ def pdf_of(source: Path) -> Path:
     return source / "_build" / NAME
 
 
-def keep_run(source: Path) -> None:
-    """Note which run the finished PDF shows."""
-    pdf_of(source).with_suffix(".run").write_text(run_shown(source), encoding="utf-8")
+def keep_run(app: Sphinx, error: Exception | None) -> None:
+    """Note beside the LaTeX which run it shows."""
+    if error is None and app.builder.name == "latex":
+        (Path(app.outdir) / "mnist_lab.run").write_text(run_shown(Path(app.srcdir)), encoding="utf-8")
 
 
 def is_current(source: Path) -> bool:
@@ -86,7 +89,7 @@ def read_again(app: Sphinx, env: BuildEnvironment, *_changes: set[str]) -> list[
 
 def prepare_print(app: Sphinx) -> None:
     """Read the PDF's first documents for the PDF, and for it alone; write its title page."""
-    if app.builder.name != "latex":
+    if not isinstance(app.builder, LaTeXBuilder):
         return
     app.config.exclude_patterns.remove(FOLDER)
     source = Path(app.srcdir)
@@ -146,13 +149,23 @@ class ForPrint(SphinxPostTransform):
             elif isinstance(node, nodes.literal_block):
                 self.keep_together(node, classes)
             elif isinstance(node, nodes.container) and "sphx-glr-animation" in classes:
-                note = nodes.emphasis("", "A film stands here on the site and in the page's notebook.")
+                note = nodes.emphasis("", "A film stands here on the site.")
                 node.replace_self(nodes.paragraph("", "", note))
 
     @staticmethod
     def keep_together(block: nodes.literal_block, classes: list[str]) -> None:
         """Start a block of code or a printed table on the next page if it fits there and not on this one."""
         lines = len(block.astext().splitlines())
+        section = block.parent
+        after = section[section.index(block) + 1] if section[-1] is not block else None
+        if isinstance(after, nodes.literal_block) and "sphx-glr-script-out" in after["classes"]:
+            # Code stands with what it printed, if that is not too long either.
+            both = lines + 3 + len(after.astext().splitlines())
+            lines = both if both <= LINES_KEPT else lines
+        if [type(node) for node in section[: section.index(block)]] == [nodes.title, nodes.paragraph]:
+            # And so does the heading, with its paragraph.
+            before = nodes.raw("", rf"\mnistlabroom{{{min(lines, LINES_KEPT) + LINES_OF_HEADING}}}", format="latex")
+            section.parent.insert(section.parent.index(section), before)
         room = nodes.raw("", rf"\mnistlabroom{{{min(lines, LINES_KEPT)}}}", format="latex")
         kept: list[nodes.Node] = [room, block]
         if "sphx-glr-script-out" in classes:
@@ -171,5 +184,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", forget_place)
     app.connect("env-merge-info", merge_places)
     app.connect("env-get-outdated", read_again)
+    app.connect("build-finished", keep_run)
     app.connect("build-finished", copy_pdf)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
