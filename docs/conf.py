@@ -33,7 +33,7 @@ extensions = [
     "answers",
     "accessible",
     "report_pdf",
-    "notebooks",
+    "notebook_cells",
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]

@@ -29,7 +29,8 @@ EXECUTED = ROOT / "docs" / "_build" / "notebooks"
 FINGERPRINT = PAGES / "fingerprint.txt"
 SECONDS_A_CELL = 1800  # a network that is not in the cache is trained first
 COLOUR = "\x1b\\[[0-9;]*m"  # of a traceback, for a terminal
-KERNEL = ("--InlineBackend.figure_formats=['retina']",)  # figures as sharp as the site's
+# Figures as sharp as the site's; no word about kernels that talk without encryption, on one machine.
+KERNEL = ("--InlineBackend.figure_formats=['retina']", "--log-level=ERROR")
 
 
 def generated() -> dict[str, Path]:
