@@ -5,6 +5,7 @@ library, torch or the data changed.
 """
 
 import argparse
+import asyncio
 import hashlib
 import os
 import re
@@ -144,7 +145,7 @@ def _run(notebook: nbformat.NotebookNode) -> None:
     ours = {REPORT_VARIABLE, ANSWERS_VARIABLE, "MPLBACKEND"}
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     client = NotebookClient(notebook, timeout=SECONDS_A_CELL, extra_arguments=list(KERNEL))
-    client.execute(env=environment)
+    asyncio.run(client.async_execute(env=environment))  # a loop of its own, closed at the end
 
 
 def lacking(results: Mapping[str, Path]) -> list[str]:

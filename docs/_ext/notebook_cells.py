@@ -86,7 +86,8 @@ def write_install_cells(app: Sphinx) -> None:
         notebook = json.loads(before)
         first = notebook["cells"][0]
         rest = notebook["cells"][1:] if first["metadata"].get("tags") == ["install"] else notebook["cells"]
-        notebook["cells"] = [cell, *rest]
+        named = {"id": "install"} if notebook["nbformat_minor"] >= 5 else {}
+        notebook["cells"] = [cell | named, *rest]
         after = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
         if after != before:
             path.write_text(after, encoding="utf-8")
