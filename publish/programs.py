@@ -17,7 +17,7 @@ TEX_PACKAGES = (
     "tex-gyre",
     "fonts-dejavu-core",
 )
-BROWSER_PACKAGES = ("chromium",)
+BROWSER_PACKAGES = ("chromium", "fonts-liberation", "fonts-dejavu-core")
 TEX_PROGRAMS = ("xelatex", "latexmk", "makeindex", "kpsewhich")
 # A file of each package that a smaller TeX lacks.
 TEX_FILES = (

@@ -26,7 +26,8 @@ def ran(code: str, text: str = "", *, figure: bool = False) -> nbformat.Notebook
     """A cell with its outputs."""
     outputs = [new_output("stream", name="stdout", text=text)] if text else []
     outputs += [new_output("display_data", data={"image/png": PIXEL})] if figure else []
-    return new_code_cell(code, execution_count=1, outputs=outputs)
+    cell: nbformat.NotebookNode = new_code_cell(code, execution_count=1, outputs=outputs)
+    return cell
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_missing_tex_is_named_with_the_command_that_installs_it(bare: Path) -> N
 
 
 def test_a_missing_browser_is_named_with_the_command_that_installs_it(bare: Path) -> None:
-    with pytest.raises(PublishError, match=r"(?s)Chromium, which is missing.*sudo apt-get install .* chromium"):
+    with pytest.raises(PublishError, match=r"(?s)Chromium, which is missing.*sudo apt-get install .* chromium "):
         programs.browser()
     install(bare, "google-chrome")
     assert programs.browser() == str(bare / "google-chrome")
@@ -330,15 +331,17 @@ def test_the_pdf_is_offered_while_it_shows_the_same_run(tmp_path: Path) -> None:
 def test_the_install_cell_follows_the_address_and_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import notebook_cells  # type: ignore[import-not-found]
 
-    path = written(tmp_path / "auto_examples" / "1", "plot_1_1_a", new_markdown_cell("# Title"), new_code_cell("1"))
+    text = "# Title\n\n:func:`mnist_lab.fit` and :py:class:`~torch.nn.Conv2d`"
+    path = written(tmp_path / "auto_examples" / "1", "plot_1_1_a", new_markdown_cell(text), new_code_cell("1"))
     app = SimpleNamespace(srcdir=tmp_path)
 
     def first() -> str:
-        notebook_cells.write_install_cells(app)
+        notebook_cells.mend_notebooks(app)
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
-        assert [cell.source for cell in notebook.cells[1:]] == ["# Title", "1"]
-        return str(notebook.cells[0].source)
+        title, install, code = (str(cell.source) for cell in notebook.cells)
+        assert (title, code) == ("# Title\n\n`mnist_lab.fit` and `Conv2d`", "1")
+        return install
 
     monkeypatch.setattr(notebook_cells, "repository", lambda: None)
     assert 'else "mnist-lab"' in first()

@@ -68,8 +68,27 @@ def colab_link(address: str | None, page: str) -> str | None:
     return f"https://colab.research.google.com/github/{on_github[1]}/blob/{branch}/{notebook[1]}.ipynb"
 
 
-def write_install_cells(app: Sphinx) -> None:
-    """Begin each notebook with the cell that installs the library.
+def without_roles(text: str) -> str:
+    """Text without Sphinx's roles, which Markdown does not know.
+
+    >>> without_roles("See :func:`mnist_lab.fit`, :class:`~torch.nn.Conv2d` and :doc:`the answer </index>`.")
+    'See `mnist_lab.fit`, `Conv2d` and the answer.'
+    """
+
+    def plain(match: re.Match[str]) -> str:
+        role, shown = match.groups()
+        title = re.fullmatch(r"(.+?)\s*<.+>", shown, flags=re.DOTALL)
+        if title is not None:
+            return title[1]
+        if role in {"doc", "ref"}:
+            return shown
+        return f"`{shown[1:].rsplit('.', 1)[-1] if shown.startswith('~') else shown}`"
+
+    return re.sub(r":(?:\w+:)?(func|class|meth|mod|attr|data|exc|doc|ref):`([^`]+)`", plain, text)
+
+
+def mend_notebooks(app: Sphinx) -> None:
+    """Give each notebook the cell that installs the library, below its title, and text without Sphinx's roles.
 
     sphinx-gallery writes a notebook when its page runs; the address may be configured later.
     """
@@ -84,10 +103,12 @@ def write_install_cells(app: Sphinx) -> None:
     for path in sorted((Path(app.srcdir) / "auto_examples").glob("*/plot_*.ipynb")):
         before = path.read_text(encoding="utf-8")
         notebook = json.loads(before)
-        first = notebook["cells"][0]
-        rest = notebook["cells"][1:] if first["metadata"].get("tags") == ["install"] else notebook["cells"]
+        cells = [other for other in notebook["cells"] if other["metadata"].get("tags") != ["install"]]
+        for other in cells:
+            if other["cell_type"] == "markdown":
+                other["source"] = without_roles("".join(other["source"])).splitlines(keepends=True)
         named = {"id": "install"} if notebook["nbformat_minor"] >= 5 else {}
-        notebook["cells"] = [cell | named, *rest]
+        notebook["cells"] = [cells[0], cell | named, *cells[1:]]
         after = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
         if after != before:
             path.write_text(after, encoding="utf-8")
@@ -102,6 +123,6 @@ def offer_colab(
 def setup(app: Sphinx) -> dict[str, Any]:
     # A page's notebook and its link change with the address, so the site is written anew when it does.
     app.add_config_value("notebooks_repository", repository(), "html")
-    app.connect("builder-inited", write_install_cells, priority=900)  # when the pages have run
+    app.connect("builder-inited", mend_notebooks, priority=900)  # when the pages have run
     app.connect("html-page-context", offer_colab)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
