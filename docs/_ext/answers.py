@@ -49,7 +49,13 @@ class AnswersAtAGlance(SphinxDirective):
             answer = json.loads(path.read_text(encoding="utf-8"))
             page = f"/auto_examples/{script.parent.name}/{script.stem}"
             rows += [f"   * - :doc:`{title_of(script)} <{page}>`", f"     - {answer['text']}"]
-        table = [".. list-table::", "   :header-rows: 1", "   :widths: 24 76", "   :class: answers stacked longtable", ""]
+        table = [
+            ".. list-table::",
+            "   :header-rows: 1",
+            "   :widths: 24 76",
+            "   :class: answers stacked longtable",
+            "",
+        ]
         table += ["   * - Question", "     - Answer", *rows]
         container = nodes.container()
         self.state.nested_parse(StringList(table, source=self.env.docname), self.content_offset, container)

@@ -4,10 +4,8 @@ The PDF is made from the pages that ran for the site. It is offered there only w
 """
 
 import hashlib
-import platform
+import json
 import shutil
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ FOLDER = "report"  # the documents that the PDF begins with; the site has none s
 NAME = "mnist_lab.pdf"
 LINES_KEPT = 40  # a longer block may break: a page has about 70
 LINES_OF_HEADING = 9  # of a heading and a short paragraph, in lines of code
-PICTURE = "auto_examples/3_adversarial/images/sphx_glr_plot_3_2_1_targeted_attack_003_2_00x.png"
+PICTURE = "auto_examples/overview.png"  # the home page's
 
 
 def run_shown(source: Path) -> str:
@@ -98,25 +96,20 @@ def prepare_print(app: Sphinx) -> None:
     title = context["maketitle"]
     if picture.is_file():
         app.config.latex_additional_files.append(PICTURE)
-        title = title.replace("@PICTURE@", rf"\includegraphics[width=\textwidth]{{{picture.name}}}\par")
+        title = title.replace("@PICTURE@", rf"\includegraphics[width=0.85\textwidth]{{{picture.name}}}\par")
     facts = "\n".join(f"    {name} & {value} \\\\" for name, value in what_made_it(source).items())
     context["maketitle"] = title.replace("@PICTURE@", "").replace("@FACTS@", facts)
 
 
 def what_made_it(source: Path) -> dict[str, str]:
-    """The data set, the versions and the day, as LaTeX."""
-    record = (source / "auto_examples" / "fingerprint.txt").read_text(encoding="utf-8").splitlines()
-    _, name, checksum = next(line for line in record if line.startswith("data ")).split()
+    """The data set, the versions and the day on which the pages ran, as LaTeX."""
+    record = json.loads((source / "auto_examples" / "record.json").read_text(encoding="utf-8"))
+    name, versions = record["dataset"], record["versions"]
     data = "MNIST" if name == "mnist" else rf"\textbf{{{name} digits, not MNIST}}"
-    made_with = [
-        f"mnist\\_lab {version('mnist-lab')}",
-        f"torch {version('torch')}",
-        f"Python {platform.python_version()}",
-    ]
     return {
-        "Data": rf"{data}, checksum \texttt{{{checksum[:16]}}}",
-        "Made with": ", ".join(made_with),
-        "On": datetime.now(UTC).strftime("%-d %B %Y"),
+        "Data": rf"{data}, checksum \texttt{{{record['checksum'][:16]}}}",
+        "Made with": rf"mnist\_lab {versions['mnist_lab']}, torch {versions['torch']}, Python {versions['python']}",
+        "Pages run": record["date"],
     }
 
 
@@ -180,7 +173,7 @@ class ForPrint(SphinxPostTransform):
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("if-report-pdf", IfReportPdf)
     app.add_post_transform(ForPrint)
-    app.connect("builder-inited", prepare_print, priority=900)  # when the pages have run
+    app.connect("builder-inited", prepare_print, priority=950)  # when the pages have run, and the picture is drawn
     app.connect("env-purge-doc", forget_place)
     app.connect("env-merge-info", merge_places)
     app.connect("env-get-outdated", read_again)
