@@ -5,6 +5,7 @@ The PDF is made from the pages that ran for the site. It is offered there only w
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,12 @@ class ForPrint(SphinxPostTransform):
             elif isinstance(node, nodes.bullet_list) and "sphx-glr-horizontal" in classes:
                 # The figures of one cell stand one below the other, without bullets.
                 node.replace_self([figure for item in node.children for figure in item.children])
+            elif isinstance(node, nodes.literal) and re.fullmatch(r"\S{41,}", node.astext()):
+                # A checksum, which no line of a table's column would hold, may break.
+                text = node.astext()
+                parts = [nodes.literal("", text[start : start + 16]) for start in range(0, len(text), 16)]
+                rest = [new for part in parts[1:] for new in (nodes.raw("", r"\allowbreak{}", format="latex"), part)]
+                node.replace_self([parts[0], *rest])
             elif isinstance(node, nodes.literal_block):
                 self.keep_together(node, classes)
             elif isinstance(node, nodes.container) and "sphx-glr-animation" in classes:
