@@ -298,7 +298,7 @@ def extensions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("extensions")
 def test_the_pdf_is_offered_while_it_shows_the_same_run(tmp_path: Path) -> None:
-    import report_pdf  # type: ignore[import-not-found]
+    import report_pdf
 
     page = tmp_path / "auto_examples" / "1" / "plot_1.rst"
     page.parent.mkdir(parents=True)
@@ -329,7 +329,7 @@ def test_the_pdf_is_offered_while_it_shows_the_same_run(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("extensions")
 def test_the_install_cell_follows_the_address_and_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import notebook_cells  # type: ignore[import-not-found]
+    import notebook_cells
 
     text = "# Title\n\n:func:`mnist_lab.fit` and :py:class:`~torch.nn.Conv2d`"
     path = written(tmp_path / "auto_examples" / "1", "plot_1_1_a", new_markdown_cell(text), new_code_cell("1"))
