@@ -308,14 +308,14 @@ def test_the_pdf_is_offered_while_it_shows_the_same_run(tmp_path: Path) -> None:
     out.mkdir()
     (out / "mnist_lab.pdf").write_bytes(b"%PDF")
     assert not report_pdf.is_current(tmp_path), "of an unknown run"
-    app = SimpleNamespace(builder=SimpleNamespace(name="latex"), srcdir=tmp_path, outdir=out)
+    app: Any = SimpleNamespace(builder=SimpleNamespace(name="latex"), srcdir=tmp_path, outdir=out)
     report_pdf.keep_run(app, None)
     assert report_pdf.is_current(tmp_path)
 
     site = tmp_path / "html"
     site.mkdir()
     app = SimpleNamespace(builder=SimpleNamespace(name="html"), srcdir=tmp_path, outdir=site)
-    env = SimpleNamespace(found_docs={"index", "other"}, report_pdf_places={"index": False, "gone": False})
+    env: Any = SimpleNamespace(found_docs={"index", "other"}, report_pdf_places={"index": False, "gone": False})
     assert report_pdf.read_again(app, env, set(), set(), set()) == ["index"]
     report_pdf.copy_pdf(app, None)
     assert (site / "mnist_lab.pdf").read_bytes() == b"%PDF"
@@ -333,7 +333,7 @@ def test_the_install_cell_follows_the_address_and_stays_one(tmp_path: Path, monk
 
     text = "# Title\n\n:func:`mnist_lab.fit` and :py:class:`~torch.nn.Conv2d`"
     path = written(tmp_path / "auto_examples" / "1", "plot_1_1_a", new_markdown_cell(text), new_code_cell("1"))
-    app = SimpleNamespace(srcdir=tmp_path)
+    app: Any = SimpleNamespace(srcdir=tmp_path)
 
     def first() -> str:
         notebook_cells.mend_notebooks(app)
