@@ -11,7 +11,7 @@ from mnist_lab import report, resemblance
 from mnist_lab.activity import firing_rates
 from mnist_lab.attacks import AttackResult, maximize_logit, targeted_attack
 from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
-from mnist_lab.data import DataError, Dataset, Split, class_indices, load_dataset, one_hot
+from mnist_lab.data import DataError, Dataset, Split, SyntheticDataWarning, class_indices, load_dataset, one_hot
 from mnist_lab.features import activations, filters
 from mnist_lab.introspection import (
     LayerParameters,
@@ -44,6 +44,7 @@ __all__ = [
     "ParameterCounts",
     "Recipe",
     "Split",
+    "SyntheticDataWarning",
     "TrainedNetwork",
     "TrainingError",
     "activations",

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,10 @@ HOW_TO_SUPPLY = (
 
 class DataError(RuntimeError):
     """MNIST is not there, or what is there is not MNIST."""
+
+
+class SyntheticDataWarning(UserWarning):
+    """Digits drawn from strokes stand in for MNIST, which is nowhere to be had."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +119,7 @@ class Dataset:
 
 
 def load_dataset(source: str = "auto", root: str | os.PathLike[str] | None = None) -> Dataset:
-    """Load MNIST: 50,000 images to train on, 10,000 to validate, 10,000 to test.
+    """Load the digits: 50,000 images to train on, 10,000 to validate, 10,000 to test.
 
     The four files are looked for in `root`, else in the folder that the environment variable ``MNIST_LAB_DATA``
     names, else in the user's cache, into which torchvision downloads them where they are not there yet. A folder that
@@ -124,24 +129,32 @@ def load_dataset(source: str = "auto", root: str | os.PathLike[str] | None = Non
     The 60,000 training images are split once and for all, by a fixed seed and stratified by class: every sixth image
     of each class validates.
 
+    Where no folder was named, none of the files is in the user's cache and the download fails, ``"auto"`` gives
+    digits drawn from strokes (:mod:`mnist_lab.synthetic`), with a warning. The download is tried once in a process.
+
     Parameters
     ----------
     source
-        ``"auto"`` or ``"mnist"``.
+        ``"auto"``; ``"mnist"``, and nothing else will do; or ``"synthetic"``, the drawn digits without a warning.
     root
         The folder that holds ``MNIST/raw/train-images-idx3-ubyte`` and the other three files.
 
     Returns
     -------
     Dataset
-        With `.train`, `.validation` and `.test`, each a :class:`Split`; `.name` is ``"mnist"``.
+        With `.train`, `.validation` and `.test`, each a :class:`Split`; `.name` is ``"mnist"`` or ``"synthetic"``.
 
     Raises
     ------
     ValueError
-        If `source` is none of the above.
+        If `source` is none of the above, or `root` is given for digits that come from no folder.
     DataError
         If the files are not there and cannot be downloaded, or if their content is not MNIST's.
+
+    Warns
+    -----
+    SyntheticDataWarning
+        If ``"auto"`` gives drawn digits.
 
     Examples
     --------
@@ -149,7 +162,19 @@ def load_dataset(source: str = "auto", root: str | os.PathLike[str] | None = Non
     >>> dataset  # doctest: +SKIP
     Dataset(mnist: train 50,000, validation 10,000, test 10,000)
     """
-    check_choice(source, "source", ("auto", "mnist"))
+    check_choice(source, "source", ("auto", "mnist", "synthetic"))
+    if source == "synthetic":
+        if root is not None:
+            raise ValueError(f"root: expected None, since synthetic digits come from no folder, got {str(root)!r}")
+        return _synthetic()
+    if source == "auto" and root is None and (reason := _unreachable()):
+        warnings.warn(
+            f"SYNTHETIC DIGITS stand in for MNIST: they are drawn from strokes, and nothing that is measured on them "
+            f"is a result on MNIST. {reason}",
+            SyntheticDataWarning,
+            stacklevel=2,
+        )
+        return _synthetic()
     raw = _locate(root) / "MNIST" / "raw"
     images, labels, test_images, test_labels = (_read(raw / name) for name in MD5)
     validation = validation_mask(labels)
@@ -275,6 +300,34 @@ def one_hot(indices: object) -> Tensor:
 def _shortened(row: Tensor) -> str:
     values = [f"{float(value):g}" for value in row]
     return f"[{', '.join(values)}]"
+
+
+def _synthetic() -> Dataset:
+    """The drawn digits, in splits as large as MNIST's."""
+    from mnist_lab import synthetic  # noqa: PLC0415 - not needed where MNIST is
+
+    images, labels = synthetic.digits()
+    sizes = [len(labels) * part // 7 for part in (5, 1, 1)]
+    return Dataset("synthetic", *map(Split, images.split(sizes), labels.split(sizes)))
+
+
+_tried: dict[Path, str] = {}  # folders into which a download failed, and what it said
+
+
+def _unreachable() -> str:
+    """Why MNIST is nowhere to be had, or nothing if it is there, or if a part of it is: that is for _locate() to judge.
+
+    A page of the report asks many times, and a download that fails may take its time: it is tried once.
+    """
+    folder = user_cache("data")
+    if os.environ.get("MNIST_LAB_DATA") or any((folder / "MNIST" / "raw" / name).exists() for name in MD5):
+        return ""
+    if folder not in _tried:
+        try:
+            _locate(None)
+        except DataError as error:
+            _tried[folder] = str(error)
+    return _tried.get(folder, "")
 
 
 def _locate(root: str | os.PathLike[str] | None) -> Path:
