@@ -45,7 +45,7 @@ HABITS = torch.tensor(
 )
 # Deviations of what varies from image to image.
 POINT = 0.042  # a point of the drawing, of the square's side
-WIDTH, SLANT, TURN = 0.25, 0.23, 0.06
+WIDTH, SLANT, TURN = 0.27, 0.24, 0.07
 SLANT_OF_ONES = 0.20  # a 1 leans as it likes: at most so much more to either side
 BEND = torch.tensor([[0.10, 0.17, 0.08, 0.14], [0.08, 0.08, 0.17, 0.08]])  # across and down, by the terms of _bent()
 PEN, PRESSURE = 0.30, 0.15  # the line's width from image to image, and along the line

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mnist_lab as lab
-from mnist_lab import data
+from mnist_lab import data, synthetic
 from tests.conftest import needs_mnist
 
 
@@ -95,7 +95,61 @@ def test_without_mnist_and_network_the_error_says_how_to_supply_it(monkeypatch: 
     monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
     monkeypatch.setattr(MNIST, "download", refuse)
     with pytest.raises(lab.DataError, match=r"nor could it be downloaded\. To supply MNIST, .*Error down"):
+        lab.load_dataset("mnist")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """No MNIST and no way to it; a short set of drawn digits. The folders into which a download was tried."""
+    tried: list[Path] = []
+
+    def refuse(folder: Path) -> None:
+        tried.append(folder)
+        raise lab.DataError(f"MNIST is not in {folder}, nor could it be downloaded. {data.HOW_TO_SUPPLY}")
+
+    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
+    monkeypatch.setattr(data, "_download", refuse)
+    monkeypatch.setattr(synthetic, "COUNT", 70)
+    return tried
+
+
+def test_without_mnist_and_network_drawn_digits_stand_in_loudly(no_network: list[Path], own_cache: Path) -> None:
+    with pytest.warns(lab.SyntheticDataWarning, match=r"SYNTHETIC DIGITS .* nor could it be .* To supply MNIST"):
+        dataset = lab.load_dataset()
+    assert dataset.name == "synthetic"
+    assert [len(split) for split in dataset.splits().values()] == [50, 10, 10]
+    assert dataset.checksum == lab.load_dataset("synthetic").checksum
+    with pytest.warns(lab.SyntheticDataWarning):
+        lab.load_dataset("auto")
+    assert no_network == [own_cache / "data"], "the download is tried once"
+
+
+def test_nothing_but_mnist_is_taken_for_mnist(no_network: list[Path]) -> None:
+    for _ in range(2):
+        with pytest.raises(lab.DataError, match="nor could it be downloaded"):
+            lab.load_dataset("mnist")
+    assert len(no_network) == 2
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_damaged_mnist_is_no_reason_to_draw_digits(small_mnist: Path, own_cache: Path, tmp_path: Path) -> None:
+    (own_cache / "data").mkdir(parents=True)
+    (small_mnist / "MNIST").rename(own_cache / "data" / "MNIST")
+    assert lab.load_dataset().name == "mnist"
+    path = own_cache / "data" / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(lab.DataError, match="is not MNIST's file"):
         lab.load_dataset()
+    path.unlink()  # a part of it is there
+    with pytest.raises(lab.DataError, match="nor could it be downloaded"):
+        lab.load_dataset()
+    with pytest.raises(lab.DataError, match="root="):
+        lab.load_dataset(root=tmp_path)
+
+
+def test_drawn_digits_come_from_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="root: expected None"):
+        lab.load_dataset("synthetic", root=tmp_path)
 
 
 def test_a_download_goes_into_the_cache(small_mnist: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +162,7 @@ def test_a_download_goes_into_the_cache(small_mnist: Path, own_cache: Path, monk
 
 
 def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(ValueError, match="source: expected one of 'auto', 'mnist', got str 'fashion'"):
+    with pytest.raises(ValueError, match="source: expected one of 'auto', 'mnist', 'synthetic', got str 'fashion'"):
         lab.load_dataset("fashion")
 
 

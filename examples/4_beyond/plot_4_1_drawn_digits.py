@@ -13,8 +13,7 @@ how real they are: a network that learned from the one kind reads the other.
 # Each class has a few families of strokes, as people write it: a 4 open or closed, a 7
 # with or without a bar. A digit lies somewhere between two drawings of a family; its
 # points are moved, its line is bent, slanted and pressed at random, and the ink is
-# fitted and centred as MNIST's is. A row is a family, so the rows show what is put in,
-# and the columns what chance makes of it.
+# fitted and centred as MNIST's is.
 import torch
 
 import mnist_lab as lab
