@@ -281,8 +281,8 @@ def _code() -> str:
 
 
 def _checksum(images: Tensor, labels: Tensor) -> str:
-    digest = hashlib.sha256(images.numpy())
-    digest.update(labels.numpy())
+    digest = hashlib.sha256(images.numpy().tobytes())
+    digest.update(labels.numpy().tobytes())
     return digest.hexdigest()
 
 

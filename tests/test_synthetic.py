@@ -36,7 +36,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_the_same_pixels_on_every_machine(images: Tensor) -> None:
     assert images.shape == (1000, 1, 28, 28)
     assert images.dtype == torch.uint8
-    assert hashlib.sha256(images.numpy()).hexdigest() == "CHECKSUM"
+    assert hashlib.sha256(images.numpy().tobytes()).hexdigest() == "CHECKSUM"
 
 
 def test_an_image_depends_on_nothing_but_its_label_and_its_numbers(labels: Tensor, images: Tensor) -> None:
@@ -77,9 +77,9 @@ def test_no_two_digits_are_alike(images: Tensor) -> None:
 
 def test_ink_is_the_distance_to_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "EDGE", 0.0)
-    x, y = torch.zeros(1, 2, synthetic.SEGMENTS), torch.full((1, 2, synthetic.SEGMENTS), 10.0)
+    x, y = torch.zeros(1, 2, strokes.SEGMENTS), torch.full((1, 2, strokes.SEGMENTS), 10.0)
     x[:, 0], x[:, 1] = 5.0, 15.0  # the same segment again and again: from (5, 10) to (15, 10)
-    half = torch.full((1, synthetic.SEGMENTS), 2.0)
+    half = torch.full((1, strokes.SEGMENTS), 2.0)
     block = synthetic._inked(x, y, half, synthetic._Dice(1, seeded()))[0]
     for row in range(20):
         for column in range(20):
@@ -137,14 +137,19 @@ def test_drawings_of_one_family_have_like_strokes() -> None:
 def test_the_digits_are_kept_and_drawn_once(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
     draw = synthetic.draw
-    monkeypatch.setattr(synthetic, "draw", lambda *a, **k: drawn.append(1) or draw(*a, **k))
+
+    def watched(labels: Tensor, generator: torch.Generator, *, progress: bool) -> Tensor:
+        drawn.append(len(labels))
+        return draw(labels, generator, progress=progress)
+
+    monkeypatch.setattr(synthetic, "draw", watched)
     found: list[tuple[Tensor, Tensor]] = []
     threads = [threading.Thread(target=lambda: found.append(synthetic.digits(progress=False))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(drawn) == 1
+    assert drawn == [few]
     (images, labels), (again, labels_again) = found
     assert torch.equal(images, again)
     assert torch.equal(labels, labels_again)

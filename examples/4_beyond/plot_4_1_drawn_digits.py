@@ -76,9 +76,9 @@ results, shares = {}, {}
 for learned, network in networks.items():
     for asked, kind in kinds.items():
         result = lab.evaluate(network.model, kind.test)
-        right = int(result.correct.sum())
+        read = int(result.correct.sum())
         results[learned, asked] = result
-        shares[learned, asked] = lab.statistics.share_interval(right, len(kind.test))
+        shares[learned, asked] = lab.statistics.share_interval(read, len(kind.test))
         print(f"learned {learned:5}, reads {asked:5}: {shares[learned, asked]}")
 
 # %%
