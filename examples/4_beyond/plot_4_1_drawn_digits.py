@@ -123,4 +123,5 @@ lab.report.answer(
     f"{verdict} (plain network, seed {networks['drawn'].seed}).",
     dataset=dataset,
 )
+# sphinx_gallery_thumbnail_number = 1
 lab.plotting.show()
