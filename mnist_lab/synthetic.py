@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mnist_lab import strokes
+from mnist_lab import drawings, strokes
 from mnist_lab.checks import CLASSES, check_integer, check_labels
 from mnist_lab.progress import progress as progress_bar
 from mnist_lab.storage import user_cache, written_whole
@@ -276,7 +276,7 @@ def _centred(block: Tensor) -> Tensor:
 
 def _code() -> str:
     """A digest of all that decides how digits look: what other code drew is not read."""
-    sources = (Path(module).read_bytes() for module in (__file__, strokes.__file__))
+    sources = (Path(module).read_bytes() for module in (__file__, strokes.__file__, drawings.__file__))
     return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
 
 
