@@ -8,12 +8,15 @@ from torch import Tensor, nn
 from mnist_lab.checks import (
     CLASSES,
     PIXEL_MAX,
+    check_flag,
     check_images,
     check_integer,
     check_labels,
-    check_model,
+    check_logits,
+    check_network,
     check_number,
     describe,
+    is_dense,
 )
 from mnist_lab.footprint import Footprints, Windows, supported
 from mnist_lab.observation import device_of, dtype_of, observed
@@ -131,13 +134,14 @@ def occluded_probabilities(
     >>> torch.allclose(probabilities.sum(dim=3), torch.ones(2, 28, 28))
     True
     """
-    check_model(model)
+    check_network(model)
     check_images(images)
     check_integer(patch, "patch", low=1, high=SIDE)
     if isinstance(fill, Tensor):
         paint = _digits(fill, "fill", count=len(images))
     else:
         paint = torch.tensor(check_number(fill, "fill", low=0, high=PIXEL_MAX)).reshape(1, 1, 1, 1)
+    check_flag(progress, "progress")
 
     device, dtype = device_of(model), dtype_of(model)
     covered = patch_masks(patch).unsqueeze(1).to(device)
@@ -153,7 +157,7 @@ def occluded_probabilities(
         for index in range(len(images)):
             pixels = images[index : index + 1].to(device, dtype)
             logits = evaluate(pixels, torch.where(covered, paints[index], pixels))
-            maps.append(logits.softmax(dim=1).reshape(SIDE, SIDE, -1).cpu())
+            maps.append(check_logits(logits, SIDE**2).softmax(dim=1).reshape(SIDE, SIDE, -1).cpu())
             bar.step()
     return torch.stack(maps) if maps else torch.zeros(0, SIDE, SIDE, CLASSES, dtype=dtype)
 
@@ -197,7 +201,7 @@ def _evaluation(model: nn.Module, patch: int, device: torch.device) -> Callable[
 
 def _digits(images: object, name: str, *, count: int = 1) -> Tensor:
     """One digit in any of its shapes, or `count` of them, as (N, 1, 28, 28)."""
-    if isinstance(images, Tensor) and 2 <= images.ndim < 4:
+    if is_dense(images) and 2 <= images.ndim < 4:
         if tuple(images.shape) not in ((SIDE, SIDE), (1, SIDE, SIDE)):
             raise ValueError(f"{name}: expected a digit of shape (28, 28) or (1, 28, 28), got {describe(images)}")
         images = images.reshape(1, 1, SIDE, SIDE)
