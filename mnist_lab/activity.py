@@ -49,7 +49,7 @@ def firing_rates(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> 
     """
     check_network(model)
     check_images(images, empty=False)
-    check_integer(batch_size, "batch_size", low=1)
+    batch_size = check_integer(batch_size, "batch_size", low=1)
     fired: dict[str, Tensor] = {}
     with observed(model), torch.no_grad():
         sources = _rectified(layer_shapes(model))

@@ -202,7 +202,7 @@ def maximize_logit(
     """
     check_network(model, gradients=True)
     targets = _check_targets(targets)
-    _check_walk(seed, steps, sigma, clip, callback)
+    seed, steps = _check_walk(seed, steps, sigma, clip, callback)
     check_number(step_size, "step_size", low=0, above=True)
     check_function(penalty, "penalty", "the images")
     with ascent.on_images_alone(model):
@@ -303,7 +303,7 @@ def targeted_attack(
     check_network(model, gradients=True)
     check_images(images)
     targets = _check_targets(targets, len(images))
-    _check_walk(seed, steps, sigma, clip, callback)
+    seed, steps = _check_walk(seed, steps, sigma, clip, callback)
     check_choice(start, "start", STARTS)
     searched = isinstance(beta, str)
     if objective is None:
@@ -343,9 +343,8 @@ def _check_targets(targets: object, count: int | None = None) -> Tensor:
     return check_labels(targets, "targets", count=count).detach().cpu()
 
 
-def _check_walk(seed: object, steps: object, sigma: object, clip: object, callback: object) -> None:
-    check_integer(seed, "seed", low=0, high=SEED_MAX)
-    check_integer(steps, "steps", low=1)
+def _check_walk(seed: object, steps: object, sigma: object, clip: object, callback: object) -> tuple[int, int]:
+    whole = check_integer(seed, "seed", low=0, high=SEED_MAX), check_integer(steps, "steps", low=1)
     check_number(sigma, "sigma", low=0)
     if clip is not None:
         if not isinstance(clip, tuple | list) or len(clip) != 2:
@@ -353,6 +352,7 @@ def _check_walk(seed: object, steps: object, sigma: object, clip: object, callba
         low = check_number(clip[0], "clip", low=-float("inf"))
         check_number(clip[1], "clip", low=low, above=True)
     check_function(callback, "callback", "step and images")
+    return whole
 
 
 def _check_beta(beta: object, count: int) -> Tensor:

@@ -62,7 +62,7 @@ class TrainedNetwork:
         if not len(check_type(self.history, "history", History, "a History")):
             raise ValueError("history: expected at least one epoch, got none")
         check_type(self.recipe, "recipe", Recipe, "a Recipe")
-        check_integer(self.seed, "seed", low=0, high=SEED_MAX)
+        object.__setattr__(self, "seed", check_integer(self.seed, "seed", low=0, high=SEED_MAX))
         check_text(self.dataset, "dataset")
         check_text(self.data_checksum, "data_checksum")
         check_type(self.versions, "versions", dict, "a dictionary of versions by name")
@@ -222,7 +222,7 @@ def trained(
     TrainedNetwork(plain, seed 0, 4 epochs on mnist, validation accuracy 99.15%)
     """
     check_choice(name, "name", NAMES)
-    check_integer(seed, "seed", low=0, high=SEED_MAX)
+    seed = check_integer(seed, "seed", low=0, high=SEED_MAX)
     recipe = Recipe(seed=seed) if recipe is None else check_type(recipe, "recipe", Recipe, "a Recipe")
     check_flag(progress, "progress")
     if dataset is not None:
@@ -267,7 +267,7 @@ def best(*, seed: int = 0, dataset: Dataset | None = None, progress: bool = True
     >>> best().name  # doctest: +SKIP
     'batch_norm'
     """
-    check_integer(seed, "seed", low=0, high=SEED_MAX)
+    seed = check_integer(seed, "seed", low=0, high=SEED_MAX)
     check_flag(progress, "progress")
     if dataset is not None:
         check_type(dataset, "dataset", Dataset, "a Dataset, as load_dataset() returns it")

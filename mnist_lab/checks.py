@@ -307,7 +307,9 @@ def check_model(model: object, name: str = "model") -> nn.Module:
         raise TypeError(f"{name}: expected a torch.nn.Module, got {describe(model)}")
     for key, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
-            raise ValueError(f"{name}: expected initialized layers, but {key} has no shape yet; run the network once")
+            raise ValueError(
+                f"{name}: expected initialized layers, got {key} without a shape yet; run the network once"
+            )
     return model
 
 
@@ -330,11 +332,18 @@ def check_network(model: object, name: str = "model", *, gradients: bool = False
     return model
 
 
-def check_logits(logits: object, count: int, name: str = "model") -> Tensor:
-    """Refuse a network that does not give a logit for each of the ten classes, by what it gave for `count` images."""
-    if not is_dense(logits) or tuple(logits.shape) != (count, CLASSES):
+def check_logits(logits: object, count: int, classes: int | None = CLASSES) -> Tensor:
+    """Refuse a network by what it gave for `count` images: not a logit for each class, ten of them or any number.
+
+    >>> check_logits(torch.zeros(4, 5), 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: model: expected a network that gives logits (N, 10), got a float32 tensor of shape (4, 5) for 4 images
+    """
+    if not is_dense(logits) or logits.ndim != 2 or len(logits) != count or classes not in (None, logits.shape[1]):
         raise ValueError(
-            f"{name}: expected a network that gives logits (N, {CLASSES}), got {describe(logits)} for {count} images"
+            f"model: expected a network that gives logits (N, {classes or 'classes'}), got {describe(logits)} for "
+            f"{count} images"
         )
     return logits
 
@@ -350,7 +359,10 @@ def check_integer(value: object, name: str, *, low: int, high: int | None = None
     expected = f"an integer of at least {low}" if high is None else f"an integer in {low}..{high}"
     if isinstance(value, bool | Tensor) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError as error:  # an array has the method too
+        raise TypeError(f"{name}: expected {expected}, got {describe(value)}") from error
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name}: expected {expected}, got {number}")
     return number
@@ -364,9 +376,11 @@ def check_number(value: object, name: str, *, low: float, high: float = math.inf
     ...
     ValueError: learning_rate: expected a finite number above 0, got nan
     """
-    expected = f"a finite number {'above' if above else 'of at least'} {low:g}"
+    expected = "a finite number"
+    if low > -math.inf:
+        expected += f" {'above' if above else 'of at least'} {low:g}"
     if high < math.inf:
-        expected += f" and at most {high:g}"
+        expected += f"{' and' if low > -math.inf else ' of'} at most {high:g}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
     number = float(value)

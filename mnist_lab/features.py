@@ -100,7 +100,7 @@ def activations(model: nn.Module, images: Tensor, layer: str, *, batch_size: int
     """
     watched = _layer(model, layer, (*CONVOLUTIONS, nn.Linear))
     check_images(images)
-    check_integer(batch_size, "batch_size", low=1)
+    batch_size = check_integer(batch_size, "batch_size", low=1)
     device, dtype = device_of(model), dtype_of(model)
     answers = []
     with observed(model), torch.no_grad(), _watching(model, watched) as outputs:

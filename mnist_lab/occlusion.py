@@ -93,12 +93,18 @@ def occlusion_map(
     True
     """
     many = isinstance(label, Tensor) and label.ndim > 0
+    if not isinstance(label, Tensor):
+        label = check_integer(label, "label", low=0, high=CLASSES - 1)
     images = check_images(image, "image") if many else _digits(image, "image")
     if isinstance(label, Tensor):
         labels = check_labels(label if many else label[None], "label", count=len(images)).cpu()
     else:
-        labels = torch.tensor([check_integer(label, "label", low=0, high=CLASSES - 1)])
+        labels = torch.tensor([label])
     probabilities = occluded_probabilities(model, images, patch, fill, progress=progress)
+    if len(labels) and int(labels.max()) >= probabilities.shape[3]:
+        raise ValueError(
+            f"label: expected a class of the network, below {probabilities.shape[3]}, got {int(labels.max())}"
+        )
     maps = probabilities[torch.arange(len(labels)), :, :, labels]
     return maps if many else maps[0]
 
@@ -136,7 +142,7 @@ def occluded_probabilities(
     """
     check_network(model)
     check_images(images)
-    check_integer(patch, "patch", low=1, high=SIDE)
+    patch = check_integer(patch, "patch", low=1, high=SIDE)
     if isinstance(fill, Tensor):
         paint = _digits(fill, "fill", count=len(images))
     else:
@@ -157,7 +163,7 @@ def occluded_probabilities(
         for index in range(len(images)):
             pixels = images[index : index + 1].to(device, dtype)
             logits = evaluate(pixels, torch.where(covered, paints[index], pixels))
-            maps.append(check_logits(logits, SIDE**2).softmax(dim=1).reshape(SIDE, SIDE, -1).cpu())
+            maps.append(logits.softmax(dim=1).reshape(SIDE, SIDE, -1).cpu())
             bar.step()
     return torch.stack(maps) if maps else torch.zeros(0, SIDE, SIDE, CLASSES, dtype=dtype)
 
@@ -191,7 +197,9 @@ def patch_masks(patch: int) -> Tensor:
 def _evaluation(model: nn.Module, patch: int, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
     """How to get from an image and its occluded copies to the logits of those."""
     if not supported(model):
-        return lambda _, occluded: torch.cat([model(batch) for batch in occluded.split(BATCH)])
+        return lambda _, occluded: torch.cat(
+            [check_logits(model(batch), len(batch), classes=None) for batch in occluded.split(BATCH)]
+        )
     places = torch.arange(SIDE, device=device)
     starts = torch.cartesian_prod(places, places) - patch // 2
     # A patch at the border is cut off there; its window holds some uncovered pixels instead.

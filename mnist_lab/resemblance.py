@@ -98,7 +98,7 @@ def nearest_images(images: Tensor, references: Tensor, labels: Tensor, *, at_onc
     check_images(images)
     check_images(references, "references", empty=False)
     labels = check_labels(labels, count=len(references)).cpu()
-    check_integer(at_once, "at_once", low=1)
+    at_once = check_integer(at_once, "at_once", low=1)
     distances = torch.full((len(images), CLASSES), torch.inf, dtype=torch.float64)
     indices = torch.full((len(images), CLASSES), -1)
     known, asked = _rows(references), _rows(images)

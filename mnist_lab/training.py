@@ -13,6 +13,7 @@ from mnist_lab.augmentation import distort
 from mnist_lab.checks import (
     CLASSES,
     FLOATS,
+    SEED_MAX,
     check_choice,
     check_device,
     check_flag,
@@ -94,14 +95,18 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer(self.epochs, "epochs", low=1)
-        check_integer(self.batch_size, "batch_size", low=1)
-        check_number(self.learning_rate, "learning_rate", low=0, above=True)
-        check_number(self.weight_decay, "weight_decay", low=0)
-        check_number(self.warmup, "warmup", low=0, high=1)
-        check_flag(self.augment, "augment")
-        check_choice(self.precision, "precision", PRECISIONS)
-        check_integer(self.seed, "seed", low=0, high=2**63 - 1)
+        # Numbers of numpy's become Python's, which can be written as JSON.
+        for name, value in {
+            "epochs": check_integer(self.epochs, "epochs", low=1),
+            "batch_size": check_integer(self.batch_size, "batch_size", low=1),
+            "learning_rate": check_number(self.learning_rate, "learning_rate", low=0, above=True),
+            "weight_decay": check_number(self.weight_decay, "weight_decay", low=0),
+            "warmup": check_number(self.warmup, "warmup", low=0, high=1),
+            "augment": check_flag(self.augment, "augment"),
+            "precision": check_choice(self.precision, "precision", PRECISIONS),
+            "seed": check_integer(self.seed, "seed", low=0, high=SEED_MAX),
+        }.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def accurate(cls, seed: int = 0) -> Self:
@@ -395,7 +400,7 @@ def evaluate(model: nn.Module, split: Split, *, batch_size: int = 500) -> Evalua
     check_type(split, "split", Split, "a Split(images, labels)")
     if len(split) == 0:
         raise ValueError("split: expected at least one image, got none")
-    check_integer(batch_size, "batch_size", low=1)
+    batch_size = check_integer(batch_size, "batch_size", low=1)
     device = device_of(model)
     with observed(model), torch.no_grad():
         batches = split.images.split(batch_size)

@@ -122,7 +122,8 @@ def estimates(
     for name, text in (("title", title), ("unit", unit), ("marked_as", marked_as)):
         check_text(text, name)
     check_limits(limits, open_ended=True)
-    check_sequence(marked, "marked", partial(check_number, low=-math.inf), count=count if len(marked) else None)
+    if check_sequence(marked, "marked", partial(check_number, low=-math.inf)) not in (0, count):
+        raise ValueError(f"marked: expected {count} values or none, got {len(marked)}")
     check_flag(joined, "joined")
     figure = plt.figure(figsize=(6.0, 3.8), layout="constrained")
     axes = figure.add_subplot()
