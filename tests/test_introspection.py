@@ -454,7 +454,7 @@ def test_float64_and_evaluation_of_a_network_in_training_mode() -> None:
 def test_what_is_no_network_is_refused(look: Callable[[Any], object]) -> None:
     with pytest.raises(TypeError, match=r"^model: expected a torch.nn.Module, got str 'plain'"):
         look("plain")
-    with pytest.raises(ValueError, match=r"^model: expected initialized layers, but 4.weight has no shape yet"):
+    with pytest.raises(ValueError, match=r"^model: expected initialized layers, got 4.weight without a shape yet"):
         look(sound())
 
 
