@@ -45,6 +45,7 @@ print("done")
 """
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
+        check=False,  # what it says is asserted below
         capture_output=True,
         text=True,
         cwd=tmp_path,
