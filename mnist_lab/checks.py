@@ -165,7 +165,8 @@ def check_tensor(
     ValueError: values: expected shape (N,), got a float32 tensor of shape (3, 2)
     """
     wanted = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})" if shape != ("...",) else "(...)"
-    kind = "floating-point" if set(dtypes) <= set(FLOATS) else "integer" if set(dtypes) <= set(INTEGERS) else "real"
+    kinds = {"floating-point": FLOATS, "integer": INTEGERS, "uint8 or floating-point": (torch.uint8, *FLOATS)}
+    kind = next((kind for kind, members in kinds.items() if set(dtypes) <= set(members)), "real")
     if not is_dense(value) or value.dtype not in dtypes:
         raise TypeError(f"{name}: expected a dense {kind} tensor of shape {wanted}, got {describe(value)}")
     fits = len(value.shape) == len(shape) and all(
