@@ -5,7 +5,7 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
-from mnist_lab.checks import check_images, check_integer, check_model
+from mnist_lab.checks import check_images, check_integer, check_network
 from mnist_lab.introspection import layer_shapes
 from mnist_lab.layers import CONVOLUTIONAL, FULLY_CONNECTED, NORMALIZATION, LayerShapes
 from mnist_lab.observation import device_of, observed
@@ -47,9 +47,9 @@ def firing_rates(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> 
     >>> {layer: tuple(rate.shape) for layer, rate in rates.items()}
     {'conv1': (32, 28, 28), 'conv2': (32, 14, 14), 'fc1': (500,)}
     """
-    check_model(model)
+    check_network(model)
     check_images(images, empty=False)
-    check_integer(batch_size, "batch_size", low=1)
+    batch_size = check_integer(batch_size, "batch_size", low=1)
     fired: dict[str, Tensor] = {}
     with observed(model), torch.no_grad():
         sources = _rectified(layer_shapes(model))

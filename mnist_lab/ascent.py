@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from mnist_lab.checks import PIXEL_MAX
+from mnist_lab.checks import PIXEL_MAX, check_logits
 from mnist_lab.observation import device_of, observed
 
 PIXELS = 28 * 28
@@ -132,7 +132,7 @@ class Cost:
             pixels = images[rows].detach()
             count = len(pixels)
             filled = filled_up(pixels).requires_grad_()
-            logits = model(filled)[:count]
+            logits = check_logits(model(filled), len(filled))[:count]
             value = self.of(logits, filled[:count], rows)
             (gradient,) = torch.autograd.grad(value.sum(), filled)
             parts.append((logits.detach(), value.detach(), gradient[:count]))

@@ -13,12 +13,17 @@ from torch import Tensor, nn
 from mnist_lab import ascent
 from mnist_lab.ascent import Callback, Clip, Cost, Walk
 from mnist_lab.checks import (
+    CLASSES,
+    FLOATS,
+    SEED_MAX,
     check_choice,
+    check_function,
     check_images,
     check_integer,
     check_labels,
-    check_model,
+    check_network,
     check_number,
+    check_tensor,
     describe,
 )
 from mnist_lab.observation import device_of
@@ -58,6 +63,18 @@ class AttackResult:
     logit: Tensor
     beta: Tensor
     originals: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        # An ascent in too large steps ends in values that are not finite, and the result has to say so: not checked.
+        count = len(check_labels(self.targets, "targets"))
+        images = {"images": self.images} | ({} if self.originals is None else {"originals": self.originals})
+        for name, value in images.items():
+            check_tensor(value, name, count, 1, 28, 28, dtypes=FLOATS, empty=True, finite=False)
+        for name in ("probabilities", "rounded_probabilities"):
+            check_tensor(getattr(self, name), name, count, CLASSES, dtypes=FLOATS, empty=True, finite=False)
+        for name in ("cost", "logit"):
+            check_tensor(getattr(self, name), name, "steps + 1", count, dtypes=FLOATS, empty=True, finite=False)
+        check_tensor(self.beta, "beta", count, dtypes=FLOATS, empty=True, finite=False)
 
     @property
     def predictions(self) -> Tensor:
@@ -183,12 +200,11 @@ def maximize_logit(
     >>> bool((result.cost[-1] > result.cost[0]).all())
     True
     """
-    check_model(model)
+    check_network(model, gradients=True)
     targets = _check_targets(targets)
-    _check_walk(seed, steps, sigma, clip, callback)
+    seed, steps = _check_walk(seed, steps, sigma, clip, callback)
     check_number(step_size, "step_size", low=0, above=True)
-    if penalty is not None and not callable(penalty):
-        raise TypeError(f"penalty: expected a function of the images or None, got {describe(penalty)}")
+    check_function(penalty, "penalty", "the images")
     with ascent.on_images_alone(model):
         start = ascent.noise(targets.tolist(), seed, sigma, model)
         cost = Cost(targets.to(start.device, copy=True), penalty=penalty)
@@ -284,17 +300,19 @@ def targeted_attack(
     >>> result.success, result.beta.shape
     (tensor([True, True]), torch.Size([2]))
     """
-    check_model(model)
+    check_network(model, gradients=True)
     check_images(images)
     targets = _check_targets(targets, len(images))
-    _check_walk(seed, steps, sigma, clip, callback)
+    seed, steps = _check_walk(seed, steps, sigma, clip, callback)
     check_choice(start, "start", STARTS)
     searched = isinstance(beta, str)
     if objective is None:
         objective = "margin" if searched else "logit"
     check_choice(objective, "objective", OBJECTIVES)
     if searched and (step_size is not None or clip != (0.0, 255.0)):
-        raise ValueError("beta: expected a number or a tensor with a step_size or clip; a search sets its own")
+        raise ValueError(
+            "beta: expected a number or a tensor with a step_size or clip, got 'search', which sets its own"
+        )
     if step_size is not None:
         check_number(step_size, "step_size", low=0, above=True)
     weights = _check_beta(beta, len(images))
@@ -325,17 +343,16 @@ def _check_targets(targets: object, count: int | None = None) -> Tensor:
     return check_labels(targets, "targets", count=count).detach().cpu()
 
 
-def _check_walk(seed: object, steps: object, sigma: object, clip: object, callback: object) -> None:
-    check_integer(seed, "seed", low=0, high=2**63 - 1)
-    check_integer(steps, "steps", low=1)
+def _check_walk(seed: object, steps: object, sigma: object, clip: object, callback: object) -> tuple[int, int]:
+    whole = check_integer(seed, "seed", low=0, high=SEED_MAX), check_integer(steps, "steps", low=1)
     check_number(sigma, "sigma", low=0)
     if clip is not None:
         if not isinstance(clip, tuple | list) or len(clip) != 2:
             raise TypeError(f"clip: expected the lowest and the highest intensity or None, got {describe(clip)}")
         low = check_number(clip[0], "clip", low=-float("inf"))
         check_number(clip[1], "clip", low=low, above=True)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback: expected a function of step and images or None, got {describe(callback)}")
+    check_function(callback, "callback", "step and images")
+    return whole
 
 
 def _check_beta(beta: object, count: int) -> Tensor:
@@ -345,13 +362,7 @@ def _check_beta(beta: object, count: int) -> Tensor:
         return torch.zeros(count)
     if not isinstance(beta, Tensor):
         return torch.full((count,), check_number(beta, "beta", low=0), dtype=torch.float64)
-    if not beta.is_floating_point():
-        raise TypeError(f"beta: expected a number, a floating-point tensor or 'search', got {describe(beta)}")
-    if beta.shape != (count,):
-        raise ValueError(f"beta: expected shape ({count},), one weight an image, got {describe(beta)}")
-    if not bool(((beta >= 0) & beta.isfinite()).all()):
-        raise ValueError("beta: expected finite weights of at least 0, got others among them")
-    return beta.detach()
+    return check_tensor(beta, "beta", count, dtypes=FLOATS, low=0, empty=True).detach()
 
 
 def _result(model: nn.Module, walk: Walk, targets: Tensor, originals: Tensor | None = None) -> AttackResult:

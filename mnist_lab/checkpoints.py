@@ -7,7 +7,6 @@ import json
 import os
 import platform
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from filelock import FileLock
@@ -16,7 +15,7 @@ from safetensors.torch import save_file
 
 from mnist_lab import augmentation, training
 from mnist_lab import model as model_module
-from mnist_lab.checks import check_choice, check_integer, describe
+from mnist_lab.checks import SEED_MAX, check_choice, check_flag, check_integer, check_path, check_text, check_type
 from mnist_lab.data import Dataset, load_dataset
 from mnist_lab.model import DigitCNN
 from mnist_lab.storage import user_cache, written_whole
@@ -58,6 +57,16 @@ class TrainedNetwork:
     data_checksum: str
     versions: dict[str, str]
 
+    def __post_init__(self) -> None:
+        check_type(self.model, "model", DigitCNN, "a DigitCNN")
+        if not len(check_type(self.history, "history", History, "a History")):
+            raise ValueError("history: expected at least one epoch, got none")
+        check_type(self.recipe, "recipe", Recipe, "a Recipe")
+        object.__setattr__(self, "seed", check_integer(self.seed, "seed", low=0, high=SEED_MAX))
+        check_text(self.dataset, "dataset")
+        check_text(self.data_checksum, "data_checksum")
+        check_type(self.versions, "versions", dict, "a dictionary of versions by name")
+
     @property
     def name(self) -> str:
         """``"plain"`` or ``"batch_norm"``."""
@@ -96,8 +105,8 @@ def save(network: TrainedNetwork, path: str | os.PathLike[str]) -> None:
     --------
     >>> save(trained("plain"), "plain.safetensors")  # doctest: +SKIP
     """
-    if not isinstance(network, TrainedNetwork):
-        raise TypeError(f"network: expected a TrainedNetwork, got {describe(network)}")
+    check_type(network, "network", TrainedNetwork, "a TrainedNetwork")
+    check_path(path, "path")
     about = {
         "format": FORMAT,
         "batch_norm": network.model.batch_norm,
@@ -142,7 +151,7 @@ def load(path: str | os.PathLike[str]) -> TrainedNetwork:
     >>> load("plain.safetensors").validation_accuracy  # doctest: +SKIP
     0.9915
     """
-    path = Path(path)
+    path = check_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"path: expected a file that mnist_lab.save() wrote, found none at {path}")
     try:
@@ -213,10 +222,11 @@ def trained(
     TrainedNetwork(plain, seed 0, 4 epochs on mnist, validation accuracy 99.15%)
     """
     check_choice(name, "name", NAMES)
-    check_integer(seed, "seed", low=0, high=2**63 - 1)
-    if recipe is not None and not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe: expected a Recipe, got {describe(recipe)}")
-    recipe = Recipe(seed=seed) if recipe is None else recipe
+    seed = check_integer(seed, "seed", low=0, high=SEED_MAX)
+    recipe = Recipe(seed=seed) if recipe is None else check_type(recipe, "recipe", Recipe, "a Recipe")
+    check_flag(progress, "progress")
+    if dataset is not None:
+        check_type(dataset, "dataset", Dataset, "a Dataset, as load_dataset() returns it")
     dataset = load_dataset() if dataset is None else dataset
 
     path = user_cache("networks") / f"{name}-{seed}-{_key(name, seed, recipe, dataset)}.safetensors"
@@ -257,6 +267,10 @@ def best(*, seed: int = 0, dataset: Dataset | None = None, progress: bool = True
     >>> best().name  # doctest: +SKIP
     'batch_norm'
     """
+    seed = check_integer(seed, "seed", low=0, high=SEED_MAX)
+    check_flag(progress, "progress")
+    if dataset is not None:
+        check_type(dataset, "dataset", Dataset, "a Dataset, as load_dataset() returns it")
     dataset = load_dataset() if dataset is None else dataset
     networks = [trained(name, seed=seed, dataset=dataset, progress=progress) for name in NAMES]
     return max(networks, key=lambda network: network.validation_accuracy)

@@ -11,7 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_lab.checks import CLASSES, check_choice, check_images, check_labels, describe
+from mnist_lab.checks import (
+    CLASSES,
+    check_choice,
+    check_images,
+    check_labels,
+    check_path,
+    check_text,
+    check_type,
+    describe,
+    is_dense,
+)
 from mnist_lab.storage import user_cache
 
 # md5 of the four files as torchvision unpacks them. torchvision verifies what it downloads, not what it unpacked.
@@ -77,7 +87,15 @@ class Split:
 
     def __getitem__(self, index: slice | Tensor) -> "Split":
         """The split of the chosen images: a slice, a tensor of positions or a boolean mask (N,)."""
-        return Split(self.images[index], self.labels[index])
+        expected = f"index: expected a slice, positions (M,) among {len(self)} images or as many booleans"
+        if not isinstance(index, slice) and not (
+            is_dense(index) and index.ndim == 1 and index.dtype in (torch.bool, torch.int32, torch.int64)
+        ):
+            raise TypeError(f"{expected}, got {describe(index)}")
+        try:
+            return Split(self.images[index], self.labels[index])
+        except IndexError as error:
+            raise IndexError(f"{expected}, got {describe(index)}: {error}") from error
 
     def __repr__(self) -> str:
         return f"Split({len(self):,} images, uint8 {tuple(self.images.shape)})"
@@ -93,12 +111,23 @@ class Dataset:
         ``"mnist"`` or ``"synthetic"``, or a name of your own.
     train, validation, test
         The three splits. Validation chooses; the test set is read once, at the end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `name` is no name, or one of the others no :class:`Split`.
     """
 
     name: str
     train: Split
     validation: Split
     test: Split
+
+    def __post_init__(self) -> None:
+        if not check_text(self.name, "name").strip():
+            raise ValueError(f"name: expected a name of the data, got {self.name!r}")
+        for name, split in self.splits().items():
+            check_type(split, name, Split, "a Split(images, labels)")
 
     def splits(self) -> dict[str, Split]:
         """The three splits by name."""
@@ -163,6 +192,8 @@ def load_dataset(source: str = "auto", root: str | os.PathLike[str] | None = Non
     Dataset(mnist: train 50,000, validation 10,000, test 10,000)
     """
     check_choice(source, "source", ("auto", "mnist", "synthetic"))
+    if root is not None:
+        check_path(root, "root")
     if source == "synthetic":
         if root is not None:
             raise ValueError(f"root: expected None, since synthetic digits come from no folder, got {str(root)!r}")
@@ -246,25 +277,31 @@ def class_indices(labels: object) -> Tensor:
     >>> class_indices(torch.full((1, 10), 0.1))
     Traceback (most recent call last):
     ...
-    ValueError: labels: expected one-hot rows, each a single 1 and nine 0s; row 0 is [0.1, 0.1, ...]
+    ValueError: labels: expected one-hot rows, each a single 1 and nine 0s, got [0.1, 0.1, ...] as row 0
     """
+    return _indices(labels, "labels", rows=True)
+
+
+def _indices(labels: object, name: str, *, rows: bool) -> Tensor:
+    expected = f"{name}: expected {f'one-hot rows (N, {CLASSES}) or ' if rows else ''}class indices (N,)"
     try:
-        labels = labels if isinstance(labels, Tensor) else torch.as_tensor(labels)
+        values = labels if isinstance(labels, Tensor) else torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(
-            f"labels: expected one-hot rows (N, {CLASSES}) or class indices (N,), got {describe(labels)}"
-        ) from error
+        raise TypeError(f"{expected}, got {describe(labels)}") from error
+    if not is_dense(values) or values.is_complex():
+        raise TypeError(f"{expected} in a dense tensor of numbers, got {describe(labels)}")
+    labels = values
     if labels.ndim == 1:
         # An empty list becomes a float tensor; that there is no label in it is no mistake.
-        return check_labels(labels.long() if labels.shape == (0,) else labels)
-    if labels.ndim != 2 or labels.shape[1] != CLASSES:
-        raise ValueError(f"labels: expected one-hot rows (N, {CLASSES}) or class indices (N,), got {describe(labels)}")
+        return check_labels(labels.long() if labels.shape == (0,) else labels, name)
+    if not rows or labels.ndim != 2 or labels.shape[1] != CLASSES:
+        raise ValueError(f"{expected}, got {describe(labels)}")
     ones = labels == 1
     wrong = ~((ones | (labels == 0)).all(dim=1) & (ones.sum(dim=1) == 1))
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise ValueError(
-            f"labels: expected one-hot rows, each a single 1 and nine 0s; row {row} is {_shortened(labels[row])}"
+            f"{name}: expected one-hot rows, each a single 1 and nine 0s, got {_shortened(labels[row])} as row {row}"
         )
     return ones.int().argmax(dim=1)
 
@@ -292,9 +329,7 @@ def one_hot(indices: object) -> Tensor:
     >>> one_hot([2]).tolist()
     [[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     """
-    if getattr(indices, "ndim", 1) != 1:
-        raise ValueError(f"indices: expected class indices (N,), got {describe(indices)}")
-    return torch.nn.functional.one_hot(class_indices(indices), CLASSES).float()
+    return torch.nn.functional.one_hot(_indices(indices, "indices", rows=False), CLASSES).float()
 
 
 def _shortened(row: Tensor) -> str:

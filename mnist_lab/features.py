@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from mnist_lab.checks import check_images, check_integer, check_model, describe
+from mnist_lab.checks import check_images, check_integer, check_network, describe
 from mnist_lab.observation import device_of, dtype_of, observed
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -100,7 +100,7 @@ def activations(model: nn.Module, images: Tensor, layer: str, *, batch_size: int
     """
     watched = _layer(model, layer, (*CONVOLUTIONS, nn.Linear))
     check_images(images)
-    check_integer(batch_size, "batch_size", low=1)
+    batch_size = check_integer(batch_size, "batch_size", low=1)
     device, dtype = device_of(model), dtype_of(model)
     answers = []
     with observed(model), torch.no_grad(), _watching(model, watched) as outputs:
@@ -140,7 +140,7 @@ def _watching(model: nn.Module, watched: nn.Module) -> Iterator[list[tuple[Tenso
 
 
 def _layer(model: nn.Module, name: str, kinds: tuple[type[nn.Module], ...]) -> nn.Module:
-    check_model(model)
+    check_network(model)
     layers = {path: module for path, module in model.named_modules() if isinstance(module, kinds)}
     if not isinstance(name, str) or name not in layers:
         names = ", ".join(map(repr, layers)) or "the layers of a network that has some; this one has none"

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
-from mnist_lab.checks import check_integer, check_model, describe
+from mnist_lab.checks import check_choice, check_integer, check_model, check_text, check_type, describe
 from mnist_lab.layers import (
     CONVOLUTIONAL,
     FULLY_CONNECTED,
+    GROUPS,
     NORMALIZATION,
     OTHER,
     POOLING,
     LayerShape,
     LayerShapes,
+    check_rows,
     group_of,
     named_layers,
     watch,
@@ -49,6 +50,14 @@ class LayerParameters:
     group: str
     shapes: dict[str, tuple[int, ...]]
 
+    def __post_init__(self) -> None:
+        check_text(self.name, "name")
+        check_text(self.kind, "kind")
+        check_choice(self.group, "group", (*GROUPS, OTHER))
+        for key, shape in check_type(self.shapes, "shapes", dict, "a dictionary of shapes by name").items():
+            check_text(key, "shapes, key")
+            _checked_shape(shape, f"shapes[{key!r}]", low=0)
+
     @property
     def count(self) -> int:
         """How many numbers the tensors hold."""
@@ -66,6 +75,9 @@ class ParameterCounts:
     """
 
     rows: tuple[LayerParameters, ...]
+
+    def __post_init__(self) -> None:
+        check_rows(self.rows, LayerParameters)
 
     @property
     def by_layer(self) -> dict[str, int]:
@@ -126,6 +138,9 @@ class NeuronCounts:
     """
 
     rows: tuple[LayerShape, ...]
+
+    def __post_init__(self) -> None:
+        check_rows(self.rows, LayerShape)
 
     @property
     def by_layer(self) -> dict[str, int]:
@@ -218,7 +233,7 @@ def layer_shapes(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) -> 
     ----------------------------------------------------------
     total                                              540,000
     """
-    _check_initialized(model)
+    check_model(model)
     shape = _checked_shape(input_shape)
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.get_default_dtype())
     image = torch.zeros(1, *shape, dtype=dtype, device=device_of(model))
@@ -226,8 +241,8 @@ def layer_shapes(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) -> 
         return watch(model, image)
     except Exception as error:
         raise ValueError(
-            f"input_shape: the network does not take an input of shape {shape}: {error}. Expected the shape of one "
-            "input, without the batch"
+            "input_shape: expected the shape of one input of the network, without the batch, "
+            f"got {shape}, which it does not take: {error}"
         ) from error
 
 
@@ -266,7 +281,7 @@ def parameter_counts(model: nn.Module) -> ParameterCounts:
     fully connected                             789,510
     total                                       799,078
     """
-    _check_initialized(model)
+    check_model(model)
     rows: list[LayerParameters] = []
     seen: set[int] = set()
     for name, layer in named_layers(model):
@@ -309,14 +324,7 @@ def neuron_counts(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) ->
     return NeuronCounts(tuple(row for row in layer_shapes(model, input_shape) if row.group in counted))
 
 
-def _check_initialized(model: nn.Module) -> None:
-    check_model(model)
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if is_lazy(tensor):
-            raise ValueError(f"model: expected initialized layers, but {name} has no shape yet; run the network once")
-
-
-def _checked_shape(shape: object) -> tuple[int, ...]:
+def _checked_shape(shape: object, name: str = "input_shape", *, low: int = 1) -> tuple[int, ...]:
     if not isinstance(shape, Sequence) or isinstance(shape, str):
-        raise TypeError(f"input_shape: expected a sequence of sizes such as (1, 28, 28), got {describe(shape)}")
-    return tuple(check_integer(size, f"input_shape[{axis}]", low=1) for axis, size in enumerate(shape))
+        raise TypeError(f"{name}: expected a sequence of sizes such as (1, 28, 28), got {describe(shape)}")
+    return tuple(check_integer(size, f"{name}[{axis}]", low=low) for axis, size in enumerate(shape))

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd, _AvgPoolNd, _LPPoolNd, _MaxPoolNd
 
+from mnist_lab.checks import check_choice, check_integer, check_sequence, check_text, check_type, describe
 from mnist_lab.observation import observed
 from mnist_lab.receptive_field import ReceptiveField
 from mnist_lab.tables import Cell, table, times
@@ -64,6 +65,17 @@ class LayerShape:
     receptive_field: tuple[int, ...] | None
     multiply_adds: int | None
 
+    def __post_init__(self) -> None:
+        check_text(self.name, "name")
+        check_text(self.kind, "kind")
+        check_choice(self.group, "group", (*GROUPS, OTHER))
+        for name in ("input_shape", "output_shape"):
+            check_sequence(getattr(self, name), name, _size)
+        if self.receptive_field is not None:
+            check_sequence(self.receptive_field, "receptive_field", _size)
+        if self.multiply_adds is not None:
+            _size(self.multiply_adds, "multiply_adds")
+
 
 @dataclass(frozen=True, repr=False)
 class LayerShapes:
@@ -79,6 +91,9 @@ class LayerShapes:
 
     rows: tuple[LayerShape, ...]
 
+    def __post_init__(self) -> None:
+        check_rows(self.rows, LayerShape)
+
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of all convolutions and fully connected layers, for one image."""
@@ -92,6 +107,8 @@ class LayerShapes:
 
     def __getitem__(self, key: int | str) -> LayerShape:
         """The row at a position, or the first one of a name."""
+        if isinstance(key, bool) or not isinstance(key, int | str):
+            raise TypeError(f"key: expected a position or the name of a layer, got {describe(key)}")
         if isinstance(key, int):
             return self.rows[key]
         found = next((row for row in self.rows if row.name == key), None)
@@ -113,6 +130,24 @@ class LayerShapes:
             for row in self.rows
         ]
         return table(header, rows, [["total", None, None, None, None, self.multiply_adds]])
+
+
+def check_rows(rows: object, kind: type) -> None:
+    """Refuse what is no tuple of rows of one kind.
+
+    >>> check_rows([], LayerShape)
+    Traceback (most recent call last):
+    ...
+    TypeError: rows: expected a tuple of LayerShape, got list []
+    """
+    expected = f"a tuple of {kind.__name__}"
+    for row in check_type(rows, "rows", tuple, expected):
+        if not isinstance(row, kind):
+            raise TypeError(f"rows: expected {expected}, got {describe(row)} among them")
+
+
+def _size(value: object, name: str) -> int:
+    return check_integer(value, name, low=0)
 
 
 def named_layers(

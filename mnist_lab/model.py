@@ -5,7 +5,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from mnist_lab.checks import CLASSES, check_integer, describe
+from mnist_lab.checks import CLASSES, SEED_MAX, check_flag, check_images, check_integer, check_network, describe
 from mnist_lab.observation import device_of, observed
 from mnist_lab.randomness import seeded
 
@@ -31,6 +31,8 @@ class Standardize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Standardize images (N, 1, 28, 28), uint8 or float in 0..255, to the type of the weights."""
+        if not isinstance(images, Tensor):
+            raise TypeError(f"images: expected a tensor of shape (N, 1, 28, 28), got {describe(images)}")
         if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
             raise ValueError(f"images: expected shape (N, 1, 28, 28), got {describe(images)}")
         return (images.to(self.mean.dtype) - self.mean) / self.deviation
@@ -53,7 +55,7 @@ class DigitCNN(nn.Sequential):
     Raises
     ------
     TypeError, ValueError
-        If `seed` is not an integer of at least 0.
+        If `batch_norm` is neither True nor False, or `seed` not an integer of at least 0.
 
     Notes
     -----
@@ -78,7 +80,8 @@ class DigitCNN(nn.Sequential):
     fc2: nn.Linear
 
     def __init__(self, batch_norm: bool = False, seed: int = 0) -> None:
-        with seeded(check_integer(seed, "seed", low=0, high=2**63 - 1)):
+        check_flag(batch_norm, "batch_norm")
+        with seeded(check_integer(seed, "seed", low=0, high=SEED_MAX)):
             layers: dict[str, nn.Module | None] = {
                 "standardize": Standardize(),
                 "conv1": nn.Conv2d(1, 32, kernel_size=3, padding=1),
@@ -100,6 +103,8 @@ class DigitCNN(nn.Sequential):
 
     def __getitem__(self, index: slice | int) -> nn.Module:  # type: ignore[override]  # of a slice, not this class
         """Return a layer by position; for a slice, a plain chain of those layers."""
+        if isinstance(index, bool) or not isinstance(index, slice | int):
+            raise TypeError(f"index: expected a position or a slice, got {describe(index)}")
         layers = list(self.named_children())
         return nn.Sequential(OrderedDict(layers[index])) if isinstance(index, slice) else layers[index][1]
 
@@ -117,11 +122,18 @@ class DigitCNN(nn.Sequential):
         Tensor
             Probabilities (N, 10); each row sums to one.
 
+        Raises
+        ------
+        TypeError, ValueError
+            If `images` are not what they have to be.
+
         Examples
         --------
         >>> DigitCNN().probabilities(torch.zeros(2, 1, 28, 28)).shape
         torch.Size([2, 10])
         """
+        check_network(self)
+        check_images(images)
         with observed(self):
             probabilities: Tensor = self(images.to(device_of(self))).softmax(dim=1)
         return probabilities

@@ -8,12 +8,15 @@ from torch import Tensor, nn
 from mnist_lab.checks import (
     CLASSES,
     PIXEL_MAX,
+    check_flag,
     check_images,
     check_integer,
     check_labels,
-    check_model,
+    check_logits,
+    check_network,
     check_number,
     describe,
+    is_dense,
 )
 from mnist_lab.footprint import Footprints, Windows, supported
 from mnist_lab.observation import device_of, dtype_of, observed
@@ -90,12 +93,18 @@ def occlusion_map(
     True
     """
     many = isinstance(label, Tensor) and label.ndim > 0
+    if not isinstance(label, Tensor):
+        label = check_integer(label, "label", low=0, high=CLASSES - 1)
     images = check_images(image, "image") if many else _digits(image, "image")
     if isinstance(label, Tensor):
         labels = check_labels(label if many else label[None], "label", count=len(images)).cpu()
     else:
-        labels = torch.tensor([check_integer(label, "label", low=0, high=CLASSES - 1)])
+        labels = torch.tensor([label])
     probabilities = occluded_probabilities(model, images, patch, fill, progress=progress)
+    if len(labels) and int(labels.max()) >= probabilities.shape[3]:
+        raise ValueError(
+            f"label: expected a class of the network, below {probabilities.shape[3]}, got {int(labels.max())}"
+        )
     maps = probabilities[torch.arange(len(labels)), :, :, labels]
     return maps if many else maps[0]
 
@@ -131,13 +140,14 @@ def occluded_probabilities(
     >>> torch.allclose(probabilities.sum(dim=3), torch.ones(2, 28, 28))
     True
     """
-    check_model(model)
+    check_network(model)
     check_images(images)
-    check_integer(patch, "patch", low=1, high=SIDE)
+    patch = check_integer(patch, "patch", low=1, high=SIDE)
     if isinstance(fill, Tensor):
         paint = _digits(fill, "fill", count=len(images))
     else:
         paint = torch.tensor(check_number(fill, "fill", low=0, high=PIXEL_MAX)).reshape(1, 1, 1, 1)
+    check_flag(progress, "progress")
 
     device, dtype = device_of(model), dtype_of(model)
     covered = patch_masks(patch).unsqueeze(1).to(device)
@@ -187,7 +197,9 @@ def patch_masks(patch: int) -> Tensor:
 def _evaluation(model: nn.Module, patch: int, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
     """How to get from an image and its occluded copies to the logits of those."""
     if not supported(model):
-        return lambda _, occluded: torch.cat([model(batch) for batch in occluded.split(BATCH)])
+        return lambda _, occluded: torch.cat(
+            [check_logits(model(batch), len(batch), classes=None) for batch in occluded.split(BATCH)]
+        )
     places = torch.arange(SIDE, device=device)
     starts = torch.cartesian_prod(places, places) - patch // 2
     # A patch at the border is cut off there; its window holds some uncovered pixels instead.
@@ -197,7 +209,7 @@ def _evaluation(model: nn.Module, patch: int, device: torch.device) -> Callable[
 
 def _digits(images: object, name: str, *, count: int = 1) -> Tensor:
     """One digit in any of its shapes, or `count` of them, as (N, 1, 28, 28)."""
-    if isinstance(images, Tensor) and 2 <= images.ndim < 4:
+    if is_dense(images) and 2 <= images.ndim < 4:
         if tuple(images.shape) not in ((SIDE, SIDE), (1, SIDE, SIDE)):
             raise ValueError(f"{name}: expected a digit of shape (28, 28) or (1, 28, 28), got {describe(images)}")
         images = images.reshape(1, 1, SIDE, SIDE)

@@ -6,6 +6,7 @@ import re
 import textwrap
 from pathlib import Path
 
+from mnist_lab.checks import check_text, check_type
 from mnist_lab.data import Dataset
 from mnist_lab.storage import written_whole
 
@@ -36,9 +37,11 @@ def answer(question: str, text: str, *, dataset: Dataset | None = None) -> None:
     >>> answer("1.4", "The network has 799,078 parameters.")
     Answer to 1.4: The network has 799,078 parameters.
     """
-    if not re.fullmatch(r"\d+(\.\d+)+", question):
+    if not re.fullmatch(r"\d+(\.\d+)+", check_text(question, "question")):
         raise ValueError(f"question: expected a number such as '1.4', got {question!r}")
-    text = " ".join(text.split())
+    text = " ".join(check_text(text, "text").split())
+    if dataset is not None:
+        check_type(dataset, "dataset", Dataset, "a Dataset, as load_dataset() returns it, or None")
     if not text:
         raise ValueError("text: expected one or two sentences, got nothing")
     if dataset is not None and dataset.name != "mnist":

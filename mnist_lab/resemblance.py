@@ -9,7 +9,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mnist_lab.checks import CLASSES, check_images, check_integer, check_labels, check_number, describe
+from mnist_lab.checks import (
+    CLASSES,
+    FLOATS,
+    INTEGERS,
+    check_images,
+    check_integer,
+    check_labels,
+    check_number,
+    check_tensor,
+    describe,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +36,10 @@ class NearestImages:
 
     distances: Tensor
     indices: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor(self.distances, "distances", "N", CLASSES, dtypes=FLOATS, empty=True, finite=False)
+        check_tensor(self.indices, "indices", len(self.distances), CLASSES, dtypes=INTEGERS, empty=True)
 
     @property
     def distance(self) -> Tensor:
@@ -84,7 +98,7 @@ def nearest_images(images: Tensor, references: Tensor, labels: Tensor, *, at_onc
     check_images(images)
     check_images(references, "references", empty=False)
     labels = check_labels(labels, count=len(references)).cpu()
-    check_integer(at_once, "at_once", low=1)
+    at_once = check_integer(at_once, "at_once", low=1)
     distances = torch.full((len(images), CLASSES), torch.inf, dtype=torch.float64)
     indices = torch.full((len(images), CLASSES), -1)
     known, asked = _rows(references), _rows(images)
@@ -181,10 +195,7 @@ def _rows(images: Tensor) -> Tensor:
 
 def _pixels(images: object) -> Tensor:
     """Images of any range as floats: on its way an image may leave 0..255."""
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images: expected a tensor of shape (N, 1, H, W), got {describe(images)}")
-    if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise TypeError(f"images: expected uint8 or floating-point pixels, got {describe(images)}")
-    if images.ndim != 4 or images.shape[1] != 1 or min(images.shape[2:]) < 2:
+    pixels = check_tensor(images, "images", "N", 1, "H", "W", dtypes=(torch.uint8, *FLOATS), empty=True)
+    if min(pixels.shape[2:]) < 2:
         raise ValueError(f"images: expected shape (N, 1, H, W) with at least 2×2 pixels, got {describe(images)}")
-    return images if images.is_floating_point() else images.float()
+    return pixels if pixels.is_floating_point() else pixels.float()

@@ -1,12 +1,16 @@
 """How sure a measured share or difference is."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import numpy as np
 from scipy import stats
+from torch import Tensor
 
-from mnist_lab.checks import check_integer, check_number
+from mnist_lab.checks import check_integer, check_number, check_sequence, check_tensor, check_type
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,12 @@ class Interval:
     low: float
     high: float
     confidence: float
+
+    def __post_init__(self) -> None:
+        check_number(self.value, "value", low=-math.inf)
+        check_number(self.low, "low", low=-math.inf, high=self.value)
+        check_number(self.high, "high", low=self.value)
+        check_number(self.confidence, "confidence", low=0, high=1, above=True)
 
     def __str__(self) -> str:
         return f"{self.value:.2%} ({self.confidence:.0%} interval {self.low:.2%} to {self.high:.2%})"
@@ -84,9 +94,9 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     Interval(value=2.0, low=-0.48..., high=4.48..., confidence=0.95)
     """
     check_number(confidence, "confidence", low=0, high=1, above=True)
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or len(array) < 2 or not np.isfinite(array).all():
-        raise ValueError(f"values: expected at least two finite values, got {len(array)} or some that are not finite")
+    array = np.array(_values(values, "values"))
+    if len(array) < 2:
+        raise ValueError(f"values: expected at least two finite values, got {len(array)}")
     half = stats.t.ppf((1 + confidence) / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
     return Interval(float(array.mean()), float(array.mean() - half), float(array.mean() + half), confidence)
 
@@ -116,6 +126,14 @@ class PairedComparison:
     high: float
     p_value: float
     confidence: float
+
+    def __post_init__(self) -> None:
+        _values(check_type(self.differences, "differences", tuple, "a tuple of numbers"), "differences")
+        for name in ("mean", "low", "high"):
+            check_number(getattr(self, name), name, low=-math.inf)
+        check_number(self.deviation, "deviation", low=0)
+        check_number(self.p_value, "p_value", low=0, high=1)
+        check_number(self.confidence, "confidence", low=0, high=1, above=True)
 
     @property
     def shown(self) -> bool:
@@ -150,12 +168,11 @@ def paired_comparison(first: Sequence[float], second: Sequence[float], confidenc
     >>> round(comparison.mean, 6), comparison.shown
     (0.001333, False)
     """
-    if len(first) != len(second) or len(first) < 2:
-        raise ValueError(f"first, second: expected at least two pairs of values, got {len(first)} and {len(second)}")
+    before, after = _values(first, "first"), _values(second, "second")
+    if len(before) != len(after) or len(before) < 2:
+        raise ValueError(f"first, second: expected at least two pairs of values, got {len(before)} and {len(after)}")
     check_number(confidence, "confidence", low=0, high=1, above=True)
-    differences = np.subtract(second, first, dtype=np.float64)
-    if not np.isfinite(differences).all():
-        raise ValueError("first, second: expected finite values")
+    differences = np.subtract(after, before)
     mean, deviation, n = differences.mean(), differences.std(ddof=1), len(differences)
     half = stats.t.ppf((1 + confidence) / 2, n - 1) * deviation / np.sqrt(n)
     # Differences that are all alike leave the test nothing to divide by: certain if they are not zero.
@@ -170,3 +187,11 @@ def paired_comparison(first: Sequence[float], second: Sequence[float], confidenc
         p_value,
         confidence,
     )
+
+
+def _values(values: object, name: str) -> list[float]:
+    """Finite values; an array or a tensor of them will do."""
+    if isinstance(values, Tensor):
+        values = check_tensor(values, name, "N").tolist()
+    check_sequence(values, name, partial(check_number, low=-math.inf))
+    return [float(value) for value in cast("Sequence[float]", values)]

@@ -10,7 +10,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_lab.augmentation import distort
-from mnist_lab.checks import check_choice, check_integer, check_model, check_number, describe
+from mnist_lab.checks import (
+    CLASSES,
+    FLOATS,
+    SEED_MAX,
+    check_choice,
+    check_device,
+    check_flag,
+    check_integer,
+    check_labels,
+    check_logits,
+    check_network,
+    check_number,
+    check_sequence,
+    check_tensor,
+    check_text,
+    check_type,
+    check_value,
+    describe,
+)
 from mnist_lab.data import Dataset, Split
 from mnist_lab.observation import device_of, observed
 from mnist_lab.progress import progress as progress_bar
@@ -77,15 +95,18 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer(self.epochs, "epochs", low=1)
-        check_integer(self.batch_size, "batch_size", low=1)
-        check_number(self.learning_rate, "learning_rate", low=0, above=True)
-        check_number(self.weight_decay, "weight_decay", low=0)
-        check_number(self.warmup, "warmup", low=0, high=1)
-        if not isinstance(self.augment, bool):
-            raise TypeError(f"augment: expected True or False, got {describe(self.augment)}")
-        check_choice(self.precision, "precision", PRECISIONS)
-        check_integer(self.seed, "seed", low=0, high=2**63 - 1)
+        # Numbers of numpy's become Python's, which can be written as JSON.
+        for name, value in {
+            "epochs": check_integer(self.epochs, "epochs", low=1),
+            "batch_size": check_integer(self.batch_size, "batch_size", low=1),
+            "learning_rate": check_number(self.learning_rate, "learning_rate", low=0, above=True),
+            "weight_decay": check_number(self.weight_decay, "weight_decay", low=0),
+            "warmup": check_number(self.warmup, "warmup", low=0, high=1),
+            "augment": check_flag(self.augment, "augment"),
+            "precision": check_choice(self.precision, "precision", PRECISIONS),
+            "seed": check_integer(self.seed, "seed", low=0, high=SEED_MAX),
+        }.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def accurate(cls, seed: int = 0) -> Self:
@@ -121,6 +142,12 @@ class History:
     batch_loss: tuple[float, ...]
     batch_error: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            values = check_type(getattr(self, field.name), field.name, tuple, "a tuple of numbers")
+            by_batch = field.name.startswith("batch_")
+            check_sequence(values, field.name, check_value, count=None if by_batch else len(self.train_loss))
+
     def __len__(self) -> int:
         """How many epochs there are."""
         return len(self.seconds)
@@ -137,7 +164,12 @@ class History:
     @classmethod
     def from_dict(cls, values: dict[str, list[float]]) -> Self:
         """The history that :func:`dataclasses.asdict` and JSON took apart."""
-        return cls(**{field.name: tuple(values[field.name]) for field in fields(cls)})
+        names = [field.name for field in fields(cls)]
+        if not isinstance(values, dict) or set(values) != set(names):
+            raise ValueError(f"values: expected a dictionary with {', '.join(names)}, got {describe(values)}")
+        for name in names:
+            check_sequence(values[name], name, check_value)
+        return cls(**{name: tuple(values[name]) for name in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +195,13 @@ class Evaluation:
     predictions: Tensor
     probabilities: Tensor
     labels: Tensor
+
+    def __post_init__(self) -> None:
+        check_number(self.accuracy, "accuracy", low=0, high=1)
+        check_value(self.loss, "loss")  # of a network that diverged it is no finite number
+        count = len(check_labels(self.labels))
+        check_labels(self.predictions, "predictions", count=count)
+        check_tensor(self.probabilities, "probabilities", count, CLASSES, dtypes=FLOATS, finite=False)
 
     @property
     def error(self) -> float:
@@ -236,16 +275,16 @@ def fit(
     >>> len(history.validation_accuracy)
     2
     """
-    check_model(model)
-    if not isinstance(dataset, Dataset):
-        raise TypeError(f"dataset: expected a Dataset, as load_dataset() returns it, got {describe(dataset)}")
+    check_network(model, gradients=True)
+    check_type(dataset, "dataset", Dataset, "a Dataset, as load_dataset() returns it")
     recipe = Recipe() if recipe is None else recipe
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe: expected a Recipe, got {describe(recipe)}")
+    check_type(recipe, "recipe", Recipe, "a Recipe")
     for name in ("train", "validation"):
         if len(dataset.splits()[name]) == 0:
             raise ValueError(f"dataset: expected at least one {name} image, got none")
-    device = best_device() if device is None else torch.device(device)
+    device = best_device() if device is None else check_device(device, "device")
+    check_text(title, "title")
+    check_flag(progress, "progress")
 
     home, modes = device_of(model), [(module, module.training) for module in model.modules()]
     try:
@@ -357,15 +396,15 @@ def evaluate(model: nn.Module, split: Split, *, batch_size: int = 500) -> Evalua
     >>> evaluate(DigitCNN(), split).error
     0.75
     """
-    check_model(model)
-    if not isinstance(split, Split):
-        raise TypeError(f"split: expected a Split(images, labels), got {describe(split)}")
+    check_network(model)
+    check_type(split, "split", Split, "a Split(images, labels)")
     if len(split) == 0:
         raise ValueError("split: expected at least one image, got none")
-    check_integer(batch_size, "batch_size", low=1)
+    batch_size = check_integer(batch_size, "batch_size", low=1)
     device = device_of(model)
     with observed(model), torch.no_grad():
-        logits = torch.cat([model(images.to(device)) for images in split.images.split(batch_size)]).float().cpu()
+        batches = split.images.split(batch_size)
+        logits = torch.cat([check_logits(model(batch.to(device)), len(batch)) for batch in batches]).float().cpu()
     labels = split.labels.cpu()
     predictions = logits.argmax(dim=1)
     return Evaluation(

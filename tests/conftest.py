@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor, nn
 
 import mnist_lab as lab
@@ -16,6 +17,10 @@ import mnist_lab as lab
 mpl.use("agg")
 
 collect_ignore = ["browser"]  # `tox -e browser` runs these alone: they need the built site, and no torch
+
+# The same examples in every run, and no deadline: a test that fails today and not tomorrow teaches nothing.
+settings.register_profile("project", derandomize=True, deadline=None)
+settings.load_profile("project")
 
 needs_mnist = pytest.mark.skipif(
     not os.environ.get("MNIST_LAB_DATA"), reason="states a fact of the real MNIST; set MNIST_LAB_DATA to run it"

@@ -12,7 +12,7 @@ from mnist_lab import checks
     [
         (np.zeros((1, 1, 28, 28)), "got a ndarray of float64 and shape"),
         ("digit", "got str 'digit'"),
-        (None, "expected a tensor of shape"),
+        (None, "expected a dense tensor of shape"),
         (torch.zeros(28, 28), r"got a float32 tensor of shape \(28, 28\)"),
         (torch.zeros(1, 3, 28, 28), r"expected shape \(N, 1, 28, 28\)"),
         (torch.zeros(1, 1, 32, 32), r"expected shape \(N, 1, 28, 28\)"),

@@ -239,12 +239,12 @@ def test_no_label_at_all() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (torch.full((1, 10), 0.1), r"row 0 is \[0.1, 0.1"),
-        (torch.zeros(2, 10), "row 0 is"),
-        (torch.cat([torch.eye(10)[:1], torch.ones(1, 10)]), "row 1 is"),
-        (torch.eye(10)[:1] * 2, "row 0 is"),
-        (torch.tensor([[float("nan")] + [0.0] * 9]), "row 0 is"),
-        (torch.tensor([[2.0, -1.0] + [0.0] * 8]), "row 0 is"),
+        (torch.full((1, 10), 0.1), r"\[0.1, 0.1.* as row 0"),
+        (torch.zeros(2, 10), "as row 0"),
+        (torch.cat([torch.eye(10)[:1], torch.ones(1, 10)]), "as row 1"),
+        (torch.eye(10)[:1] * 2, "as row 0"),
+        (torch.tensor([[float("nan")] + [0.0] * 9]), "as row 0"),
+        (torch.tensor([[2.0, -1.0] + [0.0] * 8]), "as row 0"),
         (torch.zeros(2, 9), r"expected one-hot rows \(N, 10\)"),
         (torch.zeros(2, 2, 2), r"expected one-hot rows \(N, 10\) or class indices \(N,\)"),
         (torch.tensor([1.0, 2.0]), "expected an integer tensor"),

@@ -79,5 +79,7 @@ def test_students_interval_of_a_mean() -> None:
     assert interval.low == pytest.approx(3 - half)
     assert interval.high == pytest.approx(3 + half)
     for wrong in ([], [1.0], [1.0, float("nan")]):
-        with pytest.raises(ValueError, match="^values: expected at least two finite values"):
+        with pytest.raises(
+            ValueError, match=r"^values(\[1\])?: expected (at least two finite values|a finite number), got"
+        ):
             mean_interval(wrong)

@@ -265,7 +265,7 @@ def test_no_trace_after_an_error() -> None:
         ({"image": torch.zeros(784)}, "image: expected shape"),
         ({"image": torch.zeros(28, 28).long()}, "image: expected uint8 or floating-point"),
         ({"image": torch.full((28, 28), float("nan"))}, "image: expected pixel intensities"),
-        ({"image": "seven"}, "image: expected a tensor"),
+        ({"image": "seven"}, "image: expected a dense tensor"),
         ({"model": "plain"}, "model: expected a torch.nn.Module"),
     ],
 )

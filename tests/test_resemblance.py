@@ -138,9 +138,9 @@ def test_white_noise_has_its_energy_everywhere_alike() -> None:
 def test_measures_take_no_image_and_refuse_what_is_none(measure: object) -> None:
     assert callable(measure)
     assert measure(torch.zeros(0, 1, 28, 28)).shape == (0,)
-    with pytest.raises(TypeError, match="images: expected a tensor"):
+    with pytest.raises(TypeError, match="images: expected a dense uint8 or floating-point tensor"):
         measure([1, 2])
-    with pytest.raises(TypeError, match="images: expected uint8 or floating-point"):
+    with pytest.raises(TypeError, match="images: expected a dense uint8 or floating-point tensor"):
         measure(torch.zeros(1, 1, 28, 28, dtype=torch.long))
     with pytest.raises(ValueError, match="images: expected shape"):
         measure(torch.zeros(28, 28))

@@ -1,6 +1,7 @@
 """One function a figure: each takes what was measured, draws it, and returns the figure.
 
-Image scales are fixed: 0..255 for images, 0..1 for probabilities, symmetric around zero for weights.
+Image scales are fixed: 0..255 for images, 0..1 for probabilities, symmetric around zero for weights. What cannot be
+drawn so is refused with a TypeError or a ValueError that names the argument, before there is any figure.
 """
 
 from mnist_lab.plotting.ascents import cost_by_step, falling_steps, image_rows, measured_groups

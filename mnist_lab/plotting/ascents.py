@@ -1,6 +1,7 @@
 """The climb of a cost from noise, and what its images resemble."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
+from mnist_lab.checks import check_images, check_labels, check_named, check_sequence, check_tensor, check_text
 from mnist_lab.plotting.style import BLUE, GREY, SERIES, axes_or_new, draw_image, figure_of
 
 
@@ -33,6 +35,9 @@ def image_rows(rows: Mapping[str, Tensor], *, columns: Sequence[str], title: str
     --------
     >>> image_rows({"generated": result.images}, columns="0123456789", title="From noise")  # doctest: +SKIP
     """
+    count = check_sequence(columns, "columns", check_text)
+    check_named(rows, "rows", partial(check_images, empty=False, count=count))
+    check_text(title, "title")
     figure = plt.figure(figsize=(6.0, 0.4 + len(rows) * (0.4 + 6.0 / len(columns))), layout="constrained")
     figure.suptitle(title)
     # A row is a figure of its own: its name stands above it, where it takes the room of no image.
@@ -69,6 +74,9 @@ def measured_groups(groups: Mapping[str, Tensor], *, title: str, unit: str, axes
     --------
     >>> measured_groups({"real": real, "made": made}, title="Distance", unit="intensities")  # doctest: +SKIP
     """
+    check_named(groups, "groups", lambda group, name: check_tensor(group, name, "N"))
+    check_text(title, "title")
+    check_text(unit, "unit")
     axes = axes_or_new(axes, size=(6.0, 0.9 + 0.42 * len(groups)))
     values = [group.detach().double().cpu().numpy() for group in groups.values()]
     axes.axvspan(*np.percentile(values[0], [1, 99]), color=GREY, alpha=0.25, linewidth=0)
@@ -112,13 +120,15 @@ def cost_by_step(cost: Tensor, targets: Tensor, *, title: str) -> Figure:
     --------
     >>> cost_by_step(result.cost, result.targets, title="Gradient ascent")  # doctest: +SKIP
     """
-    classes = targets.unique().tolist()
+    check_tensor(cost, "cost", "steps + 1", "N")
+    classes = check_labels(targets, "targets", count=cost.shape[1]).unique().tolist()
+    check_text(title, "title")
     figure = plt.figure(figsize=(6.0, 0.8 + 1.5 * -(-len(classes) // 5)), layout="constrained")
     panels = figure.subplots(-(-len(classes) // 5), min(5, len(classes)), sharex=True, sharey=True, squeeze=False)
     for axes in panels.flat[len(classes) :]:
         axes.remove()
     for axes, label in zip(panels.flat, classes, strict=False):
-        values = cost[:, targets == label].double().cpu().numpy()
+        values = cost.detach()[:, targets == label].double().cpu().numpy()
         steps, mean, deviation = range(len(values)), values.mean(axis=1), values.std(axis=1)
         axes.fill_between(steps, values.min(axis=1), values.max(axis=1), color=BLUE, alpha=0.2, linewidth=0)
         axes.fill_between(steps, mean - deviation, mean + deviation, color=BLUE, alpha=0.4, linewidth=0)
@@ -153,11 +163,12 @@ def falling_steps(costs: Mapping[str, Tensor], *, axes: Axes | None = None) -> F
     --------
     >>> falling_steps({"step size 3000": result.cost})  # doctest: +SKIP
     """
+    check_named(costs, "costs", lambda cost, name: check_tensor(cost, name, "steps + 1", "N"), most=len(SERIES))
     axes = axes_or_new(axes, size=(6.0, 3.4))
     for (name, cost), colour, mark in zip(costs.items(), SERIES, "os^D", strict=False):
         change = cost.diff(dim=0).double().cpu()
         step, image = (change < 0).nonzero(as_tuple=True)
-        done, depth = (step + 1) / max(len(change), 1), -change[step, image]
+        done, depth = (step + 1) / max(len(change), 1), -change[step, image].detach()
         axes.plot(done.numpy(), depth.numpy(), mark, color=colour, markersize=4, alpha=0.6, label=name)
     axes.set(xlim=(0, 1.01), xlabel="share of the run done", ylabel="fall of the cost (logits)")
     if any(bool((cost.diff(dim=0) < 0).any()) for cost in costs.values()):

@@ -1,6 +1,8 @@
 """Images that attacks generated, and how they came to be."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,10 +12,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_lab.attacks import AttackResult
-from mnist_lab.checks import CLASSES, PIXEL_MAX
+from mnist_lab.checks import (
+    CLASSES,
+    PIXEL_MAX,
+    check_images,
+    check_integer,
+    check_named,
+    check_number,
+    check_sequence,
+    check_tensor,
+    check_text,
+    check_type,
+)
 from mnist_lab.plotting.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, draw_image, figure_of, image_grid
 
 FAINTEST = 1e-38  # the smallest probability that single precision holds
@@ -39,6 +53,8 @@ def generated_images(result: AttackResult, *, columns: int = 5) -> Figure:
     --------
     >>> figure = generated_images(lab.maximize_logit(model, range(10)))  # doctest: +SKIP
     """
+    _check_result(result)
+    check_integer(columns, "columns", low=1)
     figure, panels = image_grid(result.rounded, columns, 1.32)
     predictions = result.rounded_probabilities.argmax(dim=1)
     sureness = result.rounded_probabilities.amax(dim=1)
@@ -75,7 +91,12 @@ def image_table(
     >>> figure = image_table(images, title="...", rows="ab", columns="123", row_name="start", column_name="target")
     ... # doctest: +SKIP
     """
+    check_tensor(images, "images", "R", "C", 1, 28, 28, low=0, high=PIXEL_MAX)
     count_rows, count_columns = images.shape[:2]
+    check_sequence(rows, "rows", _anything, count=count_rows)
+    check_sequence(columns, "columns", _anything, count=count_columns)
+    for name, text in (("title", title), ("row_name", row_name), ("column_name", column_name)):
+        check_text(text, name)
     figure = plt.figure(figsize=(6.0, 0.9 + 5.4 * count_rows / count_columns), layout="constrained")
     axes = figure.add_subplot()
     _draw_table(axes, images)
@@ -105,6 +126,7 @@ def film_strip(frames: Sequence[Tensor], steps: Sequence[int]) -> Figure:
     --------
     >>> figure = film_strip([frames[step] for step in (0, 100, 300)], (0, 100, 300))  # doctest: +SKIP
     """
+    _check_frames(frames, steps)
     return image_table(
         torch.stack(list(frames)),
         title="From noise to the target, step by step",
@@ -134,6 +156,8 @@ def ascent_animation(frames: Sequence[Tensor], steps: Sequence[int], *, columns:
     --------
     >>> animation = ascent_animation(frames, range(len(frames)))  # doctest: +SKIP
     """
+    _check_frames(frames, steps)
+    check_integer(columns, "columns", low=1)
     figure, panels = image_grid(frames[0], columns, 1.12)
     figure.set_dpi(80)
     for target, axes in enumerate(panels):
@@ -146,7 +170,7 @@ def ascent_animation(frames: Sequence[Tensor], steps: Sequence[int], *, columns:
     def draw(number: int) -> list[Axes]:
         heading.set_text(f"Ascent from noise, step {steps[number]}")
         for axes, image in zip(panels, frames[number], strict=True):
-            axes.images[0].set_data(image[0].numpy())
+            axes.images[0].set_data(image[0].detach().cpu().numpy())
         return panels
 
     animation = FuncAnimation(figure, draw, frames=len(frames), interval=150)
@@ -180,6 +204,8 @@ def doubts(result: AttackResult, *, threshold: float = 0.99, axes: Axes | None =
     --------
     >>> figure = doubts(lab.maximize_logit(model, list(range(10)) * 20))  # doctest: +SKIP
     """
+    _check_result(result)
+    check_number(threshold, "threshold", low=0, high=1)
     axes = axes_or_new(axes)
     # The small probabilities are added up by themselves: 1 - p would lose them to rounding.
     others = result.rounded_probabilities.scatter(1, result.targets[:, None], 0.0).sum(dim=1).clamp_min(FAINTEST)
@@ -220,6 +246,8 @@ def attacked_pairs(originals: Tensor, images: Tensor) -> Figure:
     --------
     >>> figure = attacked_pairs(originals, result.rounded)  # doctest: +SKIP
     """
+    check_images(originals, "originals", count=CLASSES)
+    check_images(images, count=CLASSES * (CLASSES - 1))
     rows = []
     for digit in range(CLASSES):
         others = list(images[digit * (CLASSES - 1) : (digit + 1) * (CLASSES - 1)])
@@ -257,13 +285,16 @@ def perturbation(original: Tensor, generated: Tensor, *, title: str) -> Figure:
     --------
     >>> figure = perturbation(images[0], result.images[0], title="A 2 that is taken for a 5")  # doctest: +SKIP
     """
+    for name, image in (("original", original), ("generated", generated)):
+        check_tensor(image, name, 1, 28, 28, low=0, high=PIXEL_MAX)
+    check_text(title, "title")
     figure = plt.figure(figsize=(6.0, 2.7), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for axes, image, name in ((left, original, "target image"), (middle, generated, "generated image")):
         draw_image(axes, image)
         axes.set_title(name, fontsize=10)
-    difference = (generated.double() - original.double()).squeeze(0)
-    shades = right.imshow(difference.numpy(), cmap="RdBu_r", vmin=-PIXEL_MAX, vmax=PIXEL_MAX)
+    difference = (generated.detach().double() - original.detach().double()).squeeze(0)
+    shades = right.imshow(difference.cpu().numpy(), cmap="RdBu_r", vmin=-PIXEL_MAX, vmax=PIXEL_MAX)
     right.set(xticks=[], yticks=[])
     right.set_title("difference", fontsize=10)
     figure.colorbar(shades, ax=right, orientation="horizontal", ticks=[-255, 0, 255], label="intensity")
@@ -292,9 +323,10 @@ def shares_by_step(steps: Tensor, shares: dict[str, Tensor], *, axes: Axes | Non
     --------
     >>> figure = shares_by_step(steps, {"predicted as the target": share})  # doctest: +SKIP
     """
+    _check_shares(shares, len(check_tensor(steps, "steps", "S", low=0)))
     axes = axes_or_new(axes, size=(6.0, 3.4))
     for (name, share), (colour, style) in zip(shares.items(), STYLES, strict=False):
-        axes.plot(steps.numpy(), share.numpy(), style, color=colour, markersize=4, label=name)
+        axes.plot(_numbers(steps), _numbers(share), style, color=colour, markersize=4, label=name)
     axes.set(xlabel="steps", ylabel="share of the images", ylim=(-0.03, 1.03), title="The network becomes convinced")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(alpha=0.3)
@@ -323,14 +355,17 @@ def success_by_beta(betas: Tensor, shares: dict[str, Tensor], distortions: Tenso
     --------
     >>> figure = success_by_beta(betas, {"taken for the target": success}, distortions)  # doctest: +SKIP
     """
+    check_tensor(betas, "betas", "B", low=0)
+    _check_shares(shares, len(betas))
+    check_tensor(distortions, "distortions", len(betas), low=0)
     figure = plt.figure(figsize=(6.0, 5.0), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     for (name, share), (colour, style) in zip(shares.items(), STYLES, strict=False):
-        above.plot(betas.numpy(), share.numpy(), style, color=colour, label=name)
+        above.plot(_numbers(betas), _numbers(share), style, color=colour, label=name)
     above.set(xscale="log", ylim=(-0.03, 1.03), ylabel="share of the images", title="What beta trades off")
     above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     above.legend(fontsize=9, loc="center left")
-    below.plot(betas.numpy(), distortions.numpy(), "o-", color=GREY)
+    below.plot(_numbers(betas), _numbers(distortions), "o-", color=GREY)
     below.set(xlabel="beta (logits a squared intensity)", ylabel="median L2 distortion")
     below.set_ylim(bottom=0)
     for axes in (above, below):
@@ -359,8 +394,13 @@ def values_by_pair(values: Tensor, *, title: str, label: str, axes: Axes | None 
     --------
     >>> figure = values_by_pair(distances, title="Least distortion", label="L2")  # doctest: +SKIP
     """
+    # What stands on the diagonal is not drawn, and so may be anything.
+    kept = check_tensor(values, "values", CLASSES, CLASSES, finite=False).detach().double().clone().fill_diagonal_(0)
+    check_tensor(kept, "values", CLASSES, CLASSES, low=0)
+    check_text(title, "title")
+    check_text(label, "label")
     axes = axes_or_new(axes, size=(6.0, 5.4))
-    table = values.double().clone().fill_diagonal_(float("nan")).numpy()
+    table = kept.fill_diagonal_(float("nan")).cpu().numpy()
     most = float(np.nanmax(table))
     shades = axes.imshow(table, cmap="Blues", vmin=0, vmax=most)
     for row, column in zip(*np.nonzero(~np.isnan(table)), strict=True):
@@ -372,11 +412,38 @@ def values_by_pair(values: Tensor, *, title: str, label: str, axes: Axes | None 
     return figure_of(axes)
 
 
+def _check_result(result: object) -> None:
+    if not len(check_type(result, "result", AttackResult, "an AttackResult, as an attack returns it").targets):
+        raise ValueError("result: expected at least one image, got none")
+
+
+def _check_frames(frames: object, steps: object) -> None:
+    count = check_sequence(frames, "frames", partial(check_images, empty=False))
+    if not count:
+        raise ValueError("frames: expected at least one frame, got none")
+    images = cast("Sequence[Tensor]", frames)
+    for position, frame in enumerate(images):
+        check_images(frame, f"frames[{position}]", count=len(images[0]))
+    check_sequence(steps, "steps", partial(check_integer, low=0), count=count)
+
+
+def _check_shares(shares: object, count: int) -> None:
+    check_named(shares, "shares", lambda share, name: check_tensor(share, name, count, low=0, high=1), most=len(STYLES))
+
+
+def _anything(value: object, name: str) -> None:
+    """Whatever can be written."""
+
+
+def _numbers(values: Tensor) -> NDArray[np.float64]:
+    return values.detach().double().cpu().numpy()
+
+
 def _draw_table(axes: Axes, images: Tensor) -> None:
     """All images (R, C, 1, 28, 28) in one picture, a thin line between them."""
     rows, columns = images.shape[:2]
     picture = images[:, :, 0].permute(0, 2, 1, 3).reshape(rows * 28, columns * 28)
-    axes.imshow(picture.cpu().numpy(), cmap="gray", vmin=0, vmax=PIXEL_MAX)
+    axes.imshow(picture.detach().cpu().numpy(), cmap="gray", vmin=0, vmax=PIXEL_MAX)
     for place in range(1, rows):
         axes.axhline(place * 28 - 0.5, color="white", linewidth=1.5)
     for place in range(1, columns):

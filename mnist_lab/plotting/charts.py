@@ -1,12 +1,24 @@
 """Charts of measured numbers: how they are distributed, and estimates with their intervals."""
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from mnist_lab.checks import (
+    check_flag,
+    check_named,
+    check_number,
+    check_sequence,
+    check_tensor,
+    check_text,
+    check_type,
+    describe,
+)
 from mnist_lab.plotting.style import BLUE, GREEN, ORANGE, RED
 from mnist_lab.statistics import Interval
 
@@ -41,10 +53,18 @@ def distributions(
     >>> figure = distributions({"noise": torch.rand(50)}, title="Noise", unit="value", marked=(0.5, "mean"))
     >>> plt.close(figure)
     """
+    check_named(values, "values", lambda group, name: check_tensor(group, name, "..."), most=len(STYLES))
+    check_text(title, "title")
+    check_text(unit, "unit")
+    if marked is not None:
+        if not isinstance(marked, tuple) or len(marked) != 2:
+            raise TypeError(f"marked: expected a value and its name, or None, got {describe(marked)}")
+        check_number(marked[0], "marked[0]", low=-math.inf)
+        check_text(marked[1], "marked[1]")
     figure = plt.figure(figsize=(6.0, 3.8), layout="constrained")
     axes = figure.add_subplot()
     for (name, group), (colour, line, _) in zip(values.items(), STYLES, strict=False):
-        numbers = group.flatten().numpy()
+        numbers = group.detach().flatten().cpu().numpy()
         axes.ecdf(numbers, color=colour, linestyle=line, linewidth=2, label=f"{name} ({len(numbers):,})")
     if marked is not None:
         axes.axvline(marked[0], color="black", linewidth=1, label=marked[1])
@@ -95,6 +115,16 @@ def estimates(
     >>> figure = estimates({"coin": [chance, chance]}, ["first", "second"], title="Heads", unit="share")
     >>> plt.close(figure)
     """
+    count = check_sequence(names, "names", check_text)
+    if not count:
+        raise ValueError("names: expected at least one name, got none")
+    check_named(series, "series", lambda one, name: check_sequence(one, name, _interval, count=count), most=len(STYLES))
+    for name, text in (("title", title), ("unit", unit), ("marked_as", marked_as)):
+        check_text(text, name)
+    check_limits(limits, open_ended=True)
+    if check_sequence(marked, "marked", partial(check_number, low=-math.inf)) not in (0, count):
+        raise ValueError(f"marked: expected {count} values or none, got {len(marked)}")
+    check_flag(joined, "joined")
     figure = plt.figure(figsize=(6.0, 3.8), layout="constrained")
     axes = figure.add_subplot()
     places = np.arange(len(names))
@@ -121,3 +151,21 @@ def estimates(
     # Beside the axes, since "best" knows nothing of the intervals.
     figure.legend(title=f"with {confidence:.0%} intervals", loc="outside lower center", ncols=len(series) + 1)
     return figure
+
+
+def check_limits(limits: object, *, open_ended: bool = False) -> None:
+    """Refuse what is no pair of a lower and a higher end; an end may be None where that is allowed."""
+    if not isinstance(limits, tuple | list) or len(limits) != 2:
+        raise TypeError(f"limits: expected a lower and a higher end, got {describe(limits)}")
+    ends = [
+        -math.inf * (-1) ** place
+        if open_ended and end is None
+        else check_number(end, f"limits[{place}]", low=-math.inf)
+        for place, end in enumerate(limits)
+    ]
+    if ends[0] > ends[1]:
+        raise ValueError(f"limits: expected a lower and a higher end, got {ends[0]:g} and {ends[1]:g}")
+
+
+def _interval(value: object, name: str) -> None:
+    check_type(value, name, Interval, "an Interval")

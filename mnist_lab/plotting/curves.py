@@ -1,6 +1,7 @@
 """Training as it progresses, and two kinds of training compared."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from mnist_lab.checks import check_named, check_number, check_sequence, check_text, check_type
 from mnist_lab.plotting.style import BLUE, GREY, ORANGE, RED, SERIES, axes_or_new, figure_of
 from mnist_lab.statistics import PairedComparison
 from mnist_lab.training import History
@@ -33,6 +35,10 @@ def training_curves(history: History, *, figure: Figure | None = None) -> Figure
     --------
     >>> figure = training_curves(network.history)  # doctest: +SKIP
     """
+    if not len(check_type(history, "history", History, "a History, as fit() returns it")):
+        raise ValueError("history: expected at least one epoch, got none")
+    if figure is not None:
+        check_type(figure, "figure", Figure, "matplotlib's figure or None")
     figure = figure or plt.figure(figsize=(6.4, 5.8), layout="constrained")
     panels = figure.subplot_mosaic([["loss", "loss"], ["error", "accuracy"]])
     loss, error, accuracy = (panels[name] for name in ("loss", "error", "accuracy"))
@@ -87,6 +93,7 @@ def compared_errors(histories: Mapping[str, Sequence[History]], *, axes: Axes | 
     --------
     >>> compared_errors({"plain": plain, "batch_norm": normalized})  # doctest: +SKIP
     """
+    check_named(histories, "histories", _check_runs, most=len(SERIES))
     axes = axes_or_new(axes)
     for (name, runs), colour, style in zip(histories.items(), SERIES, ("o-", "s--", "^:", "D-."), strict=False):
         errors = np.array([run.validation_error for run in runs])  # (runs, epochs)
@@ -130,6 +137,10 @@ def paired_differences(
     --------
     >>> paired_differences(comparison, title="Accuracy", unit="points", scale=100)  # doctest: +SKIP
     """
+    check_type(comparison, "comparison", PairedComparison, "a PairedComparison, as paired_comparison() returns it")
+    check_text(title, "title")
+    check_text(unit, "unit")
+    check_number(scale, "scale", low=0, above=True)
     axes = axes_or_new(axes, size=(6.0, 2.8))
     values = scale * np.array(comparison.differences)
     mean, low, high = scale * comparison.mean, scale * comparison.low, scale * comparison.high
@@ -147,3 +158,11 @@ def paired_differences(
     axes.set(title=title, xlabel=unit, ylim=(-0.7, 1.7), yticks=[0, 1], yticklabels=["mean", "pairs"])
     axes.grid(alpha=0.3, axis="x")
     return figure_of(axes)
+
+
+def _check_runs(runs: object, name: str) -> None:
+    check_sequence(runs, name, lambda run, place: check_type(run, place, History, "a History, as fit() returns it"))
+    epochs = {len(run) for run in cast("Sequence[History]", runs)}
+    if len(epochs) != 1 or epochs == {0}:
+        found = ", ".join(map(str, sorted(epochs))) or "no history"
+        raise ValueError(f"{name}: expected histories of the same number of epochs, got {found}")

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
+
+from mnist_lab.checks import check_images, check_integer, check_sequence, check_tensor, check_text
+from mnist_lab.plotting.charts import check_limits
 
 WIDTH = 6.0  # inches, as wide as a phone can show
 
@@ -59,7 +63,12 @@ def montage(
     >>> figure = montage(torch.rand(12, 3, 3), title="Random", unit="weight", limits=(0, 1), columns=6)
     >>> plt.close(figure)
     """
-    height, width = images.shape[1:]
+    height, width = check_tensor(images, "images", "N", "H", "W").shape[1:]
+    _check_looks(title, unit, limits, colours, rows_named, columns_named)
+    check_integer(columns, "columns", low=1)
+    check_integer(gap, "gap", low=0)
+    if check_sequence(captions, "captions", check_text) > len(images):
+        raise ValueError(f"captions: expected at most {len(images)} of them, one an image, got {len(captions)}")
     rows = -(-len(images) // columns)
     above = gap + (0 if not captions else max(1, round(0.34 * width * columns / 8)))
     shape = (rows * (height + above) - above) / (columns * (width + gap) - gap)
@@ -118,7 +127,9 @@ def beside_digits(
     >>> figure = beside_digits(torch.zeros(2, 1, 28, 28), torch.rand(2, 3, 14, 14), title="Maps", unit="activation")
     >>> plt.close(figure)
     """
-    rows, columns, height, width = maps.shape
+    check_images(digits, "digits", empty=False)
+    rows, columns, height, width = check_tensor(maps, "maps", len(digits), "columns", "H", "W").shape
+    _check_looks(title, unit, limits, colours, rows_named, columns_named)
     gap = 1 + width // 14
     digit_gap = round(gap * 28 / width)  # so that the rows of the two pictures lie side by side
     ratios = [1, columns * (1 + gap / width) - gap / width]
@@ -132,6 +143,19 @@ def beside_digits(
     figure.suptitle(title)
     figure.colorbar(picture, ax=[left, right], label=unit, location="bottom", shrink=0.7, aspect=40, pad=0.02)
     return figure
+
+
+def _check_looks(
+    title: object, unit: object, limits: object, colours: object, rows_named: object, columns_named: object
+) -> None:
+    check_text(title, "title")
+    check_text(unit, "unit")
+    check_limits(limits)
+    check_text(colours, "colours")
+    if colours not in colormaps:
+        raise ValueError(f"colours: expected the name of a colour map of matplotlib's, got {colours!r}")
+    check_sequence(rows_named, "rows_named", check_text)
+    check_sequence(columns_named, "columns_named", check_text)
 
 
 def _tiles(

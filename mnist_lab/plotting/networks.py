@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
+from mnist_lab.checks import PIXEL_MAX, check_choice, check_named, check_sequence, check_tensor, check_type
 from mnist_lab.introspection import ParameterCounts
 from mnist_lab.layers import LayerShapes
 from mnist_lab.plotting.style import (
@@ -47,6 +48,9 @@ def receptive_fields(image: Tensor, shapes: LayerShapes, layers: Sequence[str], 
     --------
     >>> figure = receptive_fields(image, shapes, ["conv1", "conv2"])  # doctest: +SKIP
     """
+    check_tensor(image, "image", 1, "H", "W", low=0, high=PIXEL_MAX)
+    _check_shapes(shapes)
+    check_sequence(layers, "layers", lambda layer, name: check_choice(layer, name, [row.name for row in shapes]))
     axes = axes_or_new(axes, size=(6.0, 4.1))
     draw_image(axes, image)
     height, width = image.shape[-2:]
@@ -88,8 +92,13 @@ def parameters_and_arithmetic(parameters: ParameterCounts, shapes: LayerShapes, 
     --------
     >>> figure = parameters_and_arithmetic(lab.parameter_counts(model), lab.layer_shapes(model))  # doctest: +SKIP
     """
+    check_type(parameters, "parameters", ParameterCounts, "ParameterCounts, as parameter_counts() returns them")
+    rows = [row for row in _check_shapes(shapes) if row.multiply_adds]
+    missing = [row.name for row in rows if row.name not in parameters.by_layer]
+    if missing or not rows:
+        found = f"no parameters of {', '.join(missing)}" if missing else "no layer that multiplies"
+        raise ValueError(f"parameters: expected those of the network of shapes, got {found}")
     axes = axes_or_new(axes, size=(6.0, 3.8))
-    rows = [row for row in shapes if row.multiply_adds]
     held = [parameters.by_layer[row.name] for row in rows]
     done = [row.multiply_adds or 0 for row in rows]
     for offset, values, total, label, colour, hatch in (
@@ -130,10 +139,11 @@ def firing_rates(rates: dict[str, Tensor], *, axes: Axes | None = None) -> Figur
     --------
     >>> figure = firing_rates(lab.firing_rates(model, dataset.test.images))  # doctest: +SKIP
     """
+    check_named(rates, "rates", _check_rate, most=4)
     axes = axes_or_new(axes)
     styles = [(BLUE, "-"), (ORANGE, "--"), (GREEN, "-."), (RED, ":")]
     for (name, rate), (colour, line) in zip(rates.items(), styles, strict=False):
-        ranked = rate.flatten().sort().values.numpy()
+        ranked = rate.detach().flatten().sort().values.cpu().numpy()
         places = np.linspace(0, 1, len(ranked))
         axes.plot(places, ranked, color=colour, linestyle=line, linewidth=2, label=f"{name} ({len(ranked):,} neurons)")
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), ylabel="images in which a neuron fires")
@@ -163,11 +173,14 @@ def silent_neurons(rates: dict[str, Tensor]) -> Figure:
     --------
     >>> figure = silent_neurons(lab.firing_rates(model, dataset.test.images))  # doctest: +SKIP
     """
+    check_named(rates, "rates", _check_rate)
     maps = {name: (rate == 0).float().mean(dim=0) for name, rate in rates.items() if rate.ndim == 3}
+    if not maps:
+        raise ValueError(f"rates: expected those of at least one convolution, got {', '.join(rates)}")
     figure = plt.figure(figsize=(6.0, 3.0), layout="constrained")
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     for axes, (name, silent) in zip(panels, maps.items(), strict=True):
-        shades = axes.imshow(silent.numpy(), cmap="cividis", vmin=0, vmax=1)
+        shades = axes.imshow(silent.cpu().numpy(), cmap="cividis", vmin=0, vmax=1)
         axes.set_title(f"{name}, {len(rates[name])} filters")
         axes.set(xlabel="column", ylabel="row")
         for axis in (axes.xaxis, axes.yaxis):
@@ -181,3 +194,11 @@ def silent_neurons(rates: dict[str, Tensor]) -> Figure:
 def _share(share: float) -> str:
     """A share that is not rounded to nothing."""
     return "<0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+
+
+def _check_shapes(shapes: object) -> LayerShapes:
+    return check_type(shapes, "shapes", LayerShapes, "LayerShapes, as layer_shapes() returns them")
+
+
+def _check_rate(rate: object, name: str) -> None:
+    check_tensor(rate, name, "...", low=0, high=1)

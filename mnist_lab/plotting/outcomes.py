@@ -6,9 +6,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from mnist_lab.checks import CLASSES
+from mnist_lab.checks import CLASSES, check_images, check_integer, check_type
 from mnist_lab.plotting.style import GREEN, GREY, RED, axes_or_new, figure_of, image_grid
 from mnist_lab.training import Evaluation
+
+EVALUATION = "an Evaluation, as evaluate() returns it"
 
 
 def predictions(images: Tensor, result: Evaluation, *, columns: int = 4) -> Figure:
@@ -34,6 +36,7 @@ def predictions(images: Tensor, result: Evaluation, *, columns: int = 4) -> Figu
     --------
     >>> figure = predictions(split.images, lab.evaluate(model, split))  # doctest: +SKIP
     """
+    _check_outcomes(images, result, columns)
     figure, panels = image_grid(images, columns, 1.32)
     for axes, true, predicted, sure in zip(panels, *_outcomes(result), strict=True):
         right = true == predicted
@@ -61,6 +64,7 @@ def mistakes(images: Tensor, result: Evaluation, *, columns: int = 8) -> Figure:
     --------
     >>> figure = mistakes(wrong.images, lab.evaluate(model, wrong))  # doctest: +SKIP
     """
+    _check_outcomes(images, result, columns)
     figure, panels = image_grid(images, columns, 1.3)
     for axes, true, predicted, sure in zip(panels, *_outcomes(result), strict=True):
         axes.set_title(f"{true} → {predicted}\n{_percent(sure)}", fontsize=8, pad=2)
@@ -88,6 +92,7 @@ def confusion_matrix(result: Evaluation, *, axes: Axes | None = None) -> Figure:
     --------
     >>> figure = confusion_matrix(lab.evaluate(model, dataset.test))  # doctest: +SKIP
     """
+    check_type(result, "result", Evaluation, EVALUATION)
     axes = axes_or_new(axes, size=(6.0, 5.4))
     counts = (result.labels * CLASSES + result.predictions).bincount(minlength=CLASSES**2).reshape(CLASSES, CLASSES)
     wrong = counts - counts.diag().diag()
@@ -106,6 +111,12 @@ def confusion_matrix(result: Evaluation, *, axes: Axes | None = None) -> Figure:
     bar = figure.colorbar(shades, ax=axes, label="misclassified images", shrink=0.85)
     bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
+
+
+def _check_outcomes(images: object, result: object, columns: object) -> None:
+    count = len(check_type(result, "result", Evaluation, EVALUATION).labels)
+    check_images(images, count=count)
+    check_integer(columns, "columns", low=1)
 
 
 def _outcomes(result: Evaluation) -> tuple[list[int], list[int], list[float]]:

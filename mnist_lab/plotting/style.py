@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mnist_lab.checks import PIXEL_MAX
+from mnist_lab.checks import PIXEL_MAX, check_path, check_type
 from mnist_lab.progress import REPORT_VARIABLE
 
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F7F7F"
@@ -21,7 +21,9 @@ SERIES = (BLUE, ORANGE, GREEN, RED)
 
 def axes_or_new(axes: Axes | None, *, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
     """The axes that a caller passed, or those of a new figure."""
-    return axes if axes is not None else plt.figure(figsize=size, layout="constrained").add_subplot()
+    if axes is None:
+        return plt.figure(figsize=size, layout="constrained").add_subplot()
+    return check_type(axes, "axes", Axes, "matplotlib's axes or None")
 
 
 def figure_of(axes: Axes) -> Figure:
@@ -64,6 +66,7 @@ def show(folder: str | os.PathLike[str] = "figures") -> None:
     --------
     >>> show()
     """
+    folder = check_path(folder, "folder")
     if os.environ.get(REPORT_VARIABLE):
         return
     if mpl.get_backend().lower() != "agg":
@@ -73,7 +76,7 @@ def show(folder: str | os.PathLike[str] = "figures") -> None:
 
     name = Path(getattr(__main__, "__file__", "figure")).stem
     for number in plt.get_fignums():
-        path = Path(folder) / f"{name}_{number}.png"
+        path = folder / f"{name}_{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         plt.figure(number).savefig(path, dpi=150)
         print(f"Figure saved: {path}")  # noqa: T201 - the user has to learn where it is
