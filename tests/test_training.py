@@ -90,8 +90,71 @@ def test_a_loss_that_is_no_number_stops_training(bar_dataset: lab.Dataset) -> No
             logits: torch.Tensor = self.layer(images.float().flatten(1)) * torch.nan
             return logits
 
-    with pytest.raises(lab.TrainingError, match=r"nan in epoch 1, step 1 of 4.* learning rate .* 0.003 at its peak"):
-        lab.fit(Bad(), bar_dataset, progress=False)
+    model = Bad()
+    with no_trace(model), pytest.raises(lab.TrainingError, match="nan in epoch 1, step 1 of 4.* the network itself"):
+        lab.fit(model, bar_dataset, progress=False)
+
+
+class AstrayAt(nn.Module):
+    """A network whose logits are `value` from its pass number `at` on, counted in training mode."""
+
+    def __init__(self, at: int, value: float) -> None:
+        super().__init__()
+        self.network, self.at, self.value, self.passes = lab.DigitCNN(batch_norm=True), at, value, 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.passes += self.training
+        logits: torch.Tensor = self.network(images)
+        return logits * self.value if self.passes >= self.at else logits
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("at", "epochs", "where"),
+    [
+        (3, 0, "in epoch 1, step 3 of 8"),
+        (17, 2, "in epoch 3, step 1 of 8"),
+        (20, 2, "in epoch 3, step 4 of 8"),
+    ],
+)
+def test_the_last_good_state_is_kept_where_the_loss_goes_astray(
+    bar_dataset: lab.Dataset, tmp_path: Path, at: int, epochs: int, where: str, value: float
+) -> None:
+    recipe = lab.Recipe(epochs=3, batch_size=64, learning_rate=0.25)
+    model, good, file = AstrayAt(at, value), AstrayAt(10**9, value), tmp_path / "run"
+    if epochs:  # the weights at the end of that epoch, from a run that a full disk does not stop
+        with pytest.raises(KeyboardInterrupt):
+            lab.fit(Interrupted(good, epochs * 8 + 5), bar_dataset, recipe, progress=False)
+    kept = f"epoch {epochs} left it with" if epochs else "it was given"
+    message = f"became (nan|inf) {where}.* learning rate .* is 0.25 at its peak.* weights again that {kept}"
+    with pytest.raises(lab.TrainingError, match=message):
+        lab.fit(model, bar_dataset, recipe, resume=file, progress=False)
+    assert same(model.state_dict(), good.state_dict())
+    # What the file holds is the same.
+    tensors, about = read_tensors(file, resumption.FORMAT)
+    assert len(about["history"]["seconds"]) == epochs
+    assert all(torch.equal(tensors[f"model/{name}"], tensor) for name, tensor in good.state_dict().items())
+
+
+def test_a_last_step_that_goes_astray_is_noticed_too(bar_dataset: lab.Dataset) -> None:
+    class Explodes(nn.Module):
+        """Gradients without bound in the last step of the first epoch; no loss of a batch shows it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network, self.passes = lab.DigitCNN(), 0
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.passes += self.training
+            logits: torch.Tensor = self.network(images)
+            if self.passes == 8:
+                logits.register_hook(lambda gradient: gradient * math.inf)
+            return logits
+
+    model = Explodes()
+    message = "became nan of the train images at the end of epoch 1.* weights again that it was given"
+    with no_trace(model), pytest.raises(lab.TrainingError, match=message):
+        lab.fit(model, bar_dataset, lab.Recipe(epochs=2, batch_size=64), progress=False)
 
 
 @pytest.mark.parametrize(
