@@ -293,12 +293,13 @@ def _fit(
 
 @contextmanager
 def _whole_or_not_at_all(model: nn.Module) -> Iterator[None]:
-    """Put the weights and buffers back as they were, unless the block ends well."""
+    """Put the weights and buffers back as they were, without gradients, unless the block ends well."""
     before = {name: tensor.clone() for name, tensor in weights_of(model).items()}
     try:
         yield
     except BaseException:
         put_back(model, before)
+        model.zero_grad()
         raise
 
 

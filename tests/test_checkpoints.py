@@ -1,7 +1,6 @@
 """A network comes back from its file bit for bit; the cache trains once; no file can execute code."""
 
 import errno
-import json
 import os
 import pickle
 from pathlib import Path
@@ -103,7 +102,9 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "network.safetensors"
     for content in (pickle.dumps(Payload()), b"", b"\x00" * 100):
         path.write_bytes(content)
-        with pytest.raises(lab.CheckpointError, match="network.safetensors is damaged, or is not a file that mnist_lab wrote"):
+        with pytest.raises(
+            lab.CheckpointError, match="network.safetensors is damaged, or is not a file that mnist_lab wrote"
+        ):
             lab.load(path)
     torch.save(Payload(), path)
     with pytest.raises(lab.CheckpointError):

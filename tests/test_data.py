@@ -1,7 +1,6 @@
 """MNIST is MNIST byte for byte, split as promised; labels of either form become class indices."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -84,27 +83,6 @@ def test_a_wrong_folder_is_named_and_nothing_is_downloaded(tmp_path: Path, monke
     monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
     with pytest.raises(lab.DataError, match="MNIST_LAB_DATA=.* does not hold MNIST"):
         lab.load_dataset()
-
-
-def test_without_mnist_and_network_the_error_says_how_to_supply_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.datasets import MNIST
-
-    def refuse(_: MNIST) -> None:
-        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
-
-    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
-    monkeypatch.setattr(MNIST, "download", refuse)
-    with pytest.raises(lab.DataError, match=r"nor could it be downloaded\. To supply MNIST, .*Error down"):
-        lab.load_dataset()
-
-
-def test_a_download_goes_into_the_cache(small_mnist: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.datasets import MNIST
-
-    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
-    monkeypatch.setattr(MNIST, "download", lambda self: os.renames(small_mnist / "MNIST", Path(self.root) / "MNIST"))
-    assert len(lab.load_dataset().test) == 10
-    assert (own_cache / "data" / "MNIST" / "raw" / "t10k-images-idx3-ubyte").is_file()
 
 
 def test_an_unknown_source_is_refused() -> None:
