@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -66,7 +67,7 @@ def _first_good(mirrors: list[str], name: str, md5: str) -> bytes:
                 return content
             fault = f"{len(content):,} bytes that are not the file"
         except (OSError, HTTPException, ValueError) as error:
-            fault = str(error) or type(error).__name__
+            fault = " ".join(str(error).split()) or type(error).__name__
         faults.append(f"{mirror}{name}: {fault}")
         mirrors.remove(mirror)
         mirrors.append(mirror)
@@ -104,6 +105,8 @@ def _chunks(url: str) -> Iterator[bytes]:
                     queue.put(chunk)
             queue.put(b"")
         except Exception as error:
+            if isinstance(error, HTTPError):
+                error.close()  # it holds the connection
             queue.put(error)
 
     threading.Thread(target=read, name=f"reading {url}", daemon=True).start()

@@ -88,8 +88,8 @@ def silence(_: BaseHTTPRequestHandler, __: bytes) -> None:
 
 def drip(handler: BaseHTTPRequestHandler, content: bytes) -> None:
     send(handler, b"", len(content))
-    for byte in content:
-        handler.wfile.write(bytes([byte]))
+    for position in range(len(content)):
+        handler.wfile.write(content[position : position + 1])
         time.sleep(PATIENCE / 4)
 
 
