@@ -25,17 +25,17 @@ def user_cache(*parts: str) -> Path:
     'networks'
     """
     named = os.environ.get("MNIST_LAB_CACHE")
-    if named:
-        folder = Path(os.path.expanduser(named))  # noqa: PTH111 - Path.expanduser() fails where there is no home
-    else:
+    try:
+        if named:
+            return Path(named).expanduser().joinpath(*parts)
         import platformdirs  # noqa: PLC0415 - not needed where the variable is set
 
-        folder = Path(platformdirs.user_cache_dir("mnist_lab", appauthor=False))
-    if str(folder).startswith("~"):
+        # Its earlier versions return ~ where there is no home.
+        return Path(platformdirs.user_cache_dir("mnist_lab", appauthor=False)).expanduser().joinpath(*parts)
+    except RuntimeError as error:
         raise FileNotFoundError(
             f"there is no home folder to keep {'/'.join(parts)} in: set MNIST_LAB_CACHE to a folder that can be written"
-        )
-    return folder.joinpath(*parts)
+        ) from error
 
 
 @contextmanager

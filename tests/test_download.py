@@ -94,8 +94,8 @@ def drip(handler: BaseHTTPRequestHandler, content: bytes) -> None:
 
 
 def drip_in_the_header(handler: BaseHTTPRequestHandler, _: bytes) -> None:
-    for byte in b"HTTP/1.1 200 OK\r\nServer: " + b"x" * 100:
-        handler.wfile.write(bytes([byte]))
+    for character in "HTTP/1.1 200 OK\r\nServer: " + "x" * 100:
+        handler.wfile.write(character.encode())
         time.sleep(PATIENCE / 4)
 
 
