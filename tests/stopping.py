@@ -151,18 +151,21 @@ def killed(
 
 
 def interrupted(case: str, file: Path, interrupts: int, whole: float) -> dict[str, Any]:
-    """Interrupt a run, which is called again by its own process."""
-    process, pipe = started(train_between_interrupts, case, file)
-    counted = 0
-    while (message := pipe.recv()) == "training":
-        while counted < interrupts and not pipe.poll(random.uniform(0, 0.4 * whole)):
-            assert process.pid is not None
-            os.kill(process.pid, signal.SIGINT)
-            if pipe.poll(5):  # else it struck where Python can only drop it
-                counted += 1
-                break
-    process.join()
-    return {"interrupts": counted, "outcomes": [message]}
+    """Interrupt a run, which is called again by its own process; when it ends, begin again, until there are enough."""
+    counted, outcomes = 0, []
+    while counted < interrupts:
+        file.unlink(missing_ok=True)
+        process, pipe = started(train_between_interrupts, case, file)
+        while (message := pipe.recv()) == "training":
+            while counted < interrupts and not pipe.poll(random.uniform(0, 0.4 * whole)):
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGINT)
+                if pipe.poll(5):  # else it struck where Python can only drop it
+                    counted += 1
+                    break
+        outcomes.append(message)
+        process.join()
+    return {"interrupts": counted, "outcomes": outcomes}
 
 
 def main(folder: Path, kills: int, interrupts: int, seed: int) -> None:

@@ -35,7 +35,7 @@ def test_killed_or_interrupted_at_random_moments_nothing_is_lost(tmp_path: Path)
     report = json.loads(result.stdout)
     assert report.pop("left") == {"files": [".lock", ".safetensors"]}
     assert sum(case.get("kills", 0) for case in report.values()) == 40
-    assert sum(case.get("interrupts", 0) for case in report.values()) >= 9  # a run may end before it gets them all
+    assert sum(case.get("interrupts", 0) for case in report.values()) == 15
     assert all(case["outcomes"] and all(case["outcomes"]) for case in report.values()), report
     # The kills were not all of the first epoch.
     assert max(max(case.get("epochs", [0])) for case in report.values()) >= 2
