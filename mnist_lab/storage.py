@@ -3,7 +3,6 @@
 import glob
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,12 +53,15 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_remains(path)
-    handle, partial = _new_partial(path)
+    # Named before it is made, so that an interrupt in between leaves nothing.
+    partial = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
+    handle = None
     try:
+        handle = _open_partial(partial)
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes a file that only its owner may read; a result is as readable as any other file.
+        # So far only its owner may read it; a result is as readable as any other file.
         partial.chmod(0o666 & ~_umask())
         partial.replace(path)
     finally:
@@ -109,17 +111,17 @@ def one_at_a_time(path: Path, title: str) -> Iterator[None]:
         lock.release()
 
 
-def _new_partial(path: Path) -> tuple[int | None, Path]:
-    """An empty file beside `path`, and a handle that keeps it locked for as long as its writer lives."""
+def _open_partial(partial: Path) -> int | None:
+    """Make an empty file, and return a handle that keeps it locked for as long as its writer lives."""
     while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT, 0o600)
         if sys.platform == "win32":
             os.close(handle)  # an open file could not take another's place there
-            return None, Path(name)
+            return None
         _lock(handle, wait=True)
         # Between its making and its locking another process may have cleared it away.
         if os.fstat(handle).st_nlink:
-            return handle, Path(name)
+            return handle
         os.close(handle)
 
 

@@ -68,7 +68,7 @@ def sign_in_page(handler: BaseHTTPRequestHandler, _: bytes) -> None:
     send(handler, page, len(page))
 
 
-def too_much(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+def too_much(handler: BaseHTTPRequestHandler, __: bytes) -> None:
     send(handler, b"")
     for _ in range(100):
         handler.wfile.write(bytes(2**20))
