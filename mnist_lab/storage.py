@@ -44,6 +44,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     Whoever opens `path` meanwhile sees the old content or the new, never a part. The folder is made where it is
     missing. What a process that was killed has left of `path` is cleared away.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with written_whole(Path(folder) / "answer.txt") as file:
     ...         _ = file.write_text("42")
@@ -90,6 +91,7 @@ def one_at_a_time(path: Path, title: str) -> Iterator[None]:
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, one_at_a_time(Path(folder) / "lock", "counting"):
     ...     1 + 1
     2
