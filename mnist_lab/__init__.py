@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mnist_lab import report, resemblance
 from mnist_lab.activity import firing_rates
 from mnist_lab.attacks import AttackResult, maximize_logit, targeted_attack
-from mnist_lab.checkpoints import CheckpointError, TrainedNetwork, best, load, save, trained
+from mnist_lab.checkpoints import TrainedNetwork, best, load, save, trained
 from mnist_lab.data import DataError, Dataset, Split, SyntheticDataWarning, class_indices, load_dataset, one_hot
+from mnist_lab.evaluation import Evaluation, evaluate
 from mnist_lab.features import activations, filters
 from mnist_lab.introspection import (
     LayerParameters,
@@ -24,7 +25,8 @@ from mnist_lab.introspection import (
 from mnist_lab.layers import LayerShape, LayerShapes
 from mnist_lab.model import DigitCNN
 from mnist_lab.occlusion import occluded_probabilities, occlusion_map
-from mnist_lab.training import Evaluation, History, Recipe, TrainingError, evaluate, fit
+from mnist_lab.tensor_files import CheckpointError
+from mnist_lab.training import History, Recipe, TrainingError, fit
 
 if TYPE_CHECKING:
     from mnist_lab import plotting, statistics

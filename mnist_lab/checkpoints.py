@@ -6,27 +6,25 @@ import inspect
 import json
 import os
 import platform
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
-from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from mnist_lab import augmentation, training
+from mnist_lab import augmentation, evaluation, training
 from mnist_lab import model as model_module
 from mnist_lab.checks import SEED_MAX, check_choice, check_flag, check_integer, check_path, check_text, check_type
 from mnist_lab.data import Dataset, load_dataset
 from mnist_lab.model import DigitCNN
-from mnist_lab.storage import user_cache, written_whole
+from mnist_lab.progress import notice
+from mnist_lab.storage import one_at_a_time, user_cache
+from mnist_lab.tensor_files import CheckpointError, read_tensors, write_tensors
 from mnist_lab.training import History, Recipe, fit
 
 NAMES = ("plain", "batch_norm")
-FORMAT = "mnist_lab 1"
-
-
-class CheckpointError(RuntimeError):
-    """A file is not a network that this library saved, or it is damaged."""
+FORMAT = "mnist_lab network 2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,13 +115,7 @@ def save(network: TrainedNetwork, path: str | os.PathLike[str]) -> None:
         "data_checksum": network.data_checksum,
         "versions": network.versions,
     }
-    # The file holds plain row-major arrays; load() lays them out as the network wants them.
-    tensors = {
-        name: tensor.detach().cpu().contiguous(memory_format=torch.contiguous_format)
-        for name, tensor in network.model.state_dict().items()
-    }
-    with written_whole(path) as partial:
-        save_file(tensors, partial, metadata={"mnist_lab": json.dumps(about)})
+    write_tensors(path, network.model.state_dict(), about)
 
 
 def load(path: str | os.PathLike[str]) -> TrainedNetwork:
@@ -143,8 +135,10 @@ def load(path: str | os.PathLike[str]) -> TrainedNetwork:
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the file cannot be read.
     CheckpointError
-        If the file is damaged, or is not one of this library's.
+        If the file is truncated or altered, of an older format, or not one of this library's.
 
     Examples
     --------
@@ -154,13 +148,8 @@ def load(path: str | os.PathLike[str]) -> TrainedNetwork:
     path = check_path(path, "path")
     if not path.is_file():
         raise FileNotFoundError(f"path: expected a file that mnist_lab.save() wrote, found none at {path}")
+    tensors, about = read_tensors(path, FORMAT)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        about = json.loads(metadata["mnist_lab"])
-        if about["format"] != FORMAT:
-            raise CheckpointError(f"{path} has the format {about['format']!r}, expected {FORMAT!r}")
         model = DigitCNN(batch_norm=about["batch_norm"], seed=about["seed"])
         model.load_state_dict(tensors)
         return TrainedNetwork(
@@ -172,9 +161,7 @@ def load(path: str | os.PathLike[str]) -> TrainedNetwork:
             data_checksum=about["data_checksum"],
             versions=about["versions"],
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is damaged, or is not a network that mnist_lab.save() wrote: {error}") from error
 
 
@@ -189,7 +176,12 @@ def trained(
     """One of problem 1's networks: read from the user's cache, trained first where it is not there yet.
 
     The cache is keyed by all that decides the weights: architecture, seed, recipe, the data's checksum, torch's
-    version and the code that trains. Two processes that want the same network train it once.
+    version and the code that trains. Processes that want the same network at the same time train it once, and training
+    that is killed goes on where its last epoch ended when the network is asked for again.
+
+    A file in the cache that is damaged, or is not what its name says, is named on standard error and replaced. Where
+    the cache cannot be written, the network is trained and returned all the same, and the user is told that it is not
+    kept.
 
     Parameters
     ----------
@@ -229,14 +221,10 @@ def trained(
         check_type(dataset, "dataset", Dataset, "a Dataset, as load_dataset() returns it")
     dataset = load_dataset() if dataset is None else dataset
 
-    path = user_cache("networks") / f"{name}-{seed}-{_key(name, seed, recipe, dataset)}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if path.is_file():
-            return load(path)
+    def train(resume: Path | None) -> TrainedNetwork:
         model = DigitCNN(batch_norm=name == "batch_norm", seed=seed)
-        history = fit(model, dataset, recipe, title=f"training {name}, seed {seed}", progress=progress)
-        network = TrainedNetwork(
+        history = fit(model, dataset, recipe, resume=resume, title=title, progress=progress)
+        return TrainedNetwork(
             model=model.eval(),
             history=history,
             recipe=recipe,
@@ -245,8 +233,67 @@ def trained(
             data_checksum=dataset.checksum,
             versions=_versions(),
         )
+
+    title = f"training {name}, seed {seed}"
+    file = f"{name}-{seed}-{_key(name, seed, recipe, dataset)}.safetensors"
+    wanted = (name, seed, recipe, dataset.checksum)
+    with ExitStack() as stack:
+        try:
+            path = user_cache("networks") / file
+            network = _kept(path, wanted)  # without a lock: a cache may be shared, and read-only
+            if network is not None:
+                return network
+            stack.enter_context(one_at_a_time(path.with_suffix(".lock"), title))
+        except OSError as error:
+            notice(f"{title}: the network cannot be kept for the next time ({error})")
+            return train(None)
+        # Another process may have trained it meanwhile.
+        return _kept(path, wanted, tell=False) or _train_and_keep(path, train, title)
+
+
+def _kept(path: Path, wanted: tuple[object, ...], *, tell: bool = True) -> TrainedNetwork | None:
+    """The network in the cache, if it is there, whole, and what its name says; else the user may be told."""
+    if not path.is_file():
+        return None
+    try:
+        network = load(path)
+    except (CheckpointError, OSError) as error:
+        fault = str(error)
+    else:
+        if (network.name, network.seed, network.recipe, network.data_checksum) == wanted:
+            with suppress(OSError):
+                _resume_file(path).unlink(missing_ok=True)  # of a process that was killed when it had just saved
+            return network
+        fault = f"{path} holds another network than its name says: {network}, {network.recipe}"
+    if tell:
+        notice(f"{fault}. It is trained anew.")
+    return None
+
+
+def _train_and_keep(path: Path, train: Callable[[Path | None], TrainedNetwork], title: str) -> TrainedNetwork:
+    """Train a network, from where a process that was killed has left it, and keep it as well as can be."""
+    resume = _resume_file(path)
+    try:
+        try:
+            network = train(resume)
+        except CheckpointError as error:
+            notice(f"{error} It is done here: {title} from the start.")
+            resume.unlink()
+            network = train(resume)
+    except OSError as error:
+        # fit() says so before it has done anything: where the file cannot be written later, it goes on.
+        notice(f"{title}: if it is stopped, it starts anew ({error})")
+        network = train(None)
+    try:
         save(network, path)
-        return network
+        resume.unlink(missing_ok=True)
+    except OSError as error:
+        notice(f"{title}: the network cannot be kept for the next time ({error})")
+    return network
+
+
+def _resume_file(path: Path) -> Path:
+    return path.with_suffix(".resume")
 
 
 def best(*, seed: int = 0, dataset: Dataset | None = None, progress: bool = True) -> TrainedNetwork:
@@ -284,7 +331,7 @@ def _key(name: str, seed: int, recipe: Recipe, dataset: Dataset) -> str:
         "recipe": asdict(recipe),
         "data": dataset.checksum,
         "torch": torch.__version__,
-        "code": [_code(inspect.getsource(module)) for module in (model_module, training, augmentation)],
+        "code": [_code(inspect.getsource(module)) for module in (model_module, training, augmentation, evaluation)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -151,7 +151,7 @@ def load_dataset(source: str = "auto", root: str | os.PathLike[str] | None = Non
     """Load the digits: 50,000 images to train on, 10,000 to validate, 10,000 to test.
 
     The four files are looked for in `root`, else in the folder that the environment variable ``MNIST_LAB_DATA``
-    names, else in the user's cache, into which torchvision downloads them where they are not there yet. A folder that
+    names, else in the user's cache, into which they are downloaded where they are not there yet. A folder that
     was named has to hold them: nothing is downloaded in its stead. Their content is verified, so a truncated or
     altered file is an error and never a strange accuracy.
 
@@ -354,8 +354,13 @@ def _unreachable() -> str:
 
     A page of the report asks many times, and a download that fails may take its time: it is tried once.
     """
-    folder = user_cache("data")
-    if os.environ.get("MNIST_LAB_DATA") or any((folder / "MNIST" / "raw" / name).exists() for name in MD5):
+    if os.environ.get("MNIST_LAB_DATA"):
+        return ""
+    try:
+        folder = user_cache("data")
+    except OSError as error:
+        return f"MNIST cannot be looked for. {HOW_TO_SUPPLY} ({error})"
+    if any((folder / "MNIST" / "raw" / name).exists() for name in MD5):
         return ""
     if folder not in _tried:
         try:
@@ -368,7 +373,10 @@ def _unreachable() -> str:
 def _locate(root: str | os.PathLike[str] | None) -> Path:
     """The folder that holds MNIST: the one that was named, else the user's cache, filled by a download if it must."""
     named, by = (root, "root") if root is not None else (os.environ.get("MNIST_LAB_DATA"), "MNIST_LAB_DATA")
-    folder = Path(named).expanduser() if named else user_cache("data")
+    try:
+        folder = Path(named).expanduser() if named else user_cache("data")
+    except (OSError, RuntimeError) as error:  # there is no home folder
+        raise DataError(f"MNIST cannot be looked for. {HOW_TO_SUPPLY} ({error})") from None
     missing = [name for name in MD5 if not (folder / "MNIST" / "raw" / name).is_file()]
     if not missing:
         return folder
@@ -382,19 +390,13 @@ def _locate(root: str | os.PathLike[str] | None) -> Path:
 
 
 def _download(folder: Path) -> None:
-    """Let torchvision download and unpack MNIST into `folder`, one process at a time."""
-    from filelock import FileLock  # noqa: PLC0415 - needed once in a user's life
-    from torchvision.datasets import MNIST  # noqa: PLC0415
+    """Fetch MNIST into `folder`, one process at a time."""
+    from mnist_lab.download import download  # noqa: PLC0415 - needed once in a user's life
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "download.lock"):
-        try:
-            MNIST(folder, download=True)
-        except (RuntimeError, OSError) as error:
-            tried = " ".join(str(error).split())  # torchvision's message has a line for each mirror
-            raise DataError(
-                f"MNIST is not in {folder}, nor could it be downloaded. {HOW_TO_SUPPLY} ({tried})"
-            ) from None
+    try:
+        download(folder / "MNIST" / "raw", MD5)
+    except OSError as error:
+        raise DataError(f"MNIST is not in {folder}, nor could it be downloaded. {HOW_TO_SUPPLY} ({error})") from None
 
 
 def _read(path: Path) -> Tensor:

@@ -9,20 +9,21 @@ comparisons), with sums of whole numbers alone.
 """
 
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mnist_lab import drawings, strokes
 from mnist_lab.checks import CLASSES, check_integer, check_labels
+from mnist_lab.progress import notice
 from mnist_lab.progress import progress as progress_bar
-from mnist_lab.storage import user_cache, written_whole
+from mnist_lab.storage import one_at_a_time, user_cache
 from mnist_lab.strokes import FAMILIES, SEGMENTS
+from mnist_lab.tensor_files import CheckpointError, read_tensors, write_tensors
 
+FORMAT = "mnist_lab digits 1"
 COUNT = 70_000  # as many as MNIST has, of each class alike
 SIDE, BOX = 28, 20  # pixels of an image, and of the part that the digit is fitted into
 AT_ONCE = 128  # images whose pixels stay in a processor's cache
@@ -136,8 +137,10 @@ def digits(seed: int = 0, *, progress: bool = True) -> tuple[Tensor, Tensor]:
     ------
     ValueError
         If `seed` is out of range.
-    OSError
-        If the cache cannot be written.
+
+    Notes
+    -----
+    Where the cache cannot be written the user is told, and the digits are drawn each time.
 
     Examples
     --------
@@ -146,19 +149,45 @@ def digits(seed: int = 0, *, progress: bool = True) -> tuple[Tensor, Tensor]:
     tensor([7000, 7000, 7000, 7000, 7000, 7000, 7000, 7000, 7000, 7000])
     """
     check_integer(seed, "seed", low=0, high=2**63 - 1)
-    path = user_cache("synthetic") / f"digits-{COUNT}-{seed}-{_code()}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        kept = _read(path)
-        if kept is not None:
-            return kept
-        generator = torch.Generator().manual_seed(seed)
-        labels = torch.cat([torch.randperm(CLASSES, generator=generator) for _ in range(COUNT // CLASSES)])
-        images = draw(labels, generator, progress=progress)
-        with written_whole(path) as partial:
-            about = {"sha256": _checksum(images, labels)}
-            save_file({"images": images, "labels": labels}, partial, metadata=about)
-        return images, labels
+    title = f"drawing digits, seed {seed}"
+    with ExitStack() as stack:
+        try:
+            path = user_cache("synthetic") / f"digits-{COUNT}-{seed}-{_code()}.safetensors"
+            if (kept := _kept(path)) is not None:  # without a lock: a cache may be shared, and read-only
+                return kept
+            stack.enter_context(one_at_a_time(path.with_suffix(".lock"), title))
+        except OSError as error:
+            notice(f"{title}: they cannot be kept for the next time ({error})")
+            return _drawn(seed, progress)
+        # Another process may have drawn them meanwhile.
+        return _kept(path) or _draw_and_keep(path, seed, progress)
+
+
+def _drawn(seed: int, progress: bool) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.cat([torch.randperm(CLASSES, generator=generator) for _ in range(COUNT // CLASSES)])
+    return draw(labels, generator, progress=progress), labels
+
+
+def _draw_and_keep(path: Path, seed: int, progress: bool) -> tuple[Tensor, Tensor]:
+    images, labels = _drawn(seed, progress)
+    try:
+        write_tensors(path, {"images": images, "labels": labels}, {"format": FORMAT})
+    except OSError as error:
+        notice(f"the drawn digits cannot be kept for the next time ({error})")
+    return images, labels
+
+
+def _kept(path: Path) -> tuple[Tensor, Tensor] | None:
+    """What the file holds, if it is there and whole."""
+    if not path.is_file():
+        return None
+    try:
+        tensors, _ = read_tensors(path, FORMAT)
+        return tensors["images"], tensors["labels"]
+    except (CheckpointError, OSError) as error:
+        notice(f"{error}. The digits are drawn anew.")
+        return None
 
 
 def _paths(labels: Tensor, dice: _Dice) -> Tensor:
@@ -278,22 +307,3 @@ def _code() -> str:
     """A digest of all that decides how digits look: what other code drew is not read."""
     sources = (Path(module).read_bytes() for module in (__file__, strokes.__file__, drawings.__file__))
     return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
-
-
-def _checksum(images: Tensor, labels: Tensor) -> str:
-    digest = hashlib.sha256(images.numpy().tobytes())
-    digest.update(labels.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _read(path: Path) -> tuple[Tensor, Tensor] | None:
-    """What the file holds, if it is there and whole."""
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            images, labels = file.get_tensor("images"), file.get_tensor("labels")
-    except (SafetensorError, OSError):
-        return None
-    return (images, labels) if about.get("sha256") == _checksum(images, labels) else None

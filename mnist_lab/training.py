@@ -1,38 +1,40 @@
-"""Training and measuring: a recipe, its history by epoch, and what a network is worth on a split."""
+"""Training: a recipe, and its history by epoch and by batch."""
 
 import math
+import os
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from mnist_lab.augmentation import distort
 from mnist_lab.checks import (
-    CLASSES,
-    FLOATS,
     SEED_MAX,
     check_choice,
     check_device,
     check_flag,
     check_integer,
-    check_labels,
-    check_logits,
     check_network,
     check_number,
+    check_path,
     check_sequence,
-    check_tensor,
     check_text,
     check_type,
     check_value,
     describe,
 )
 from mnist_lab.data import Dataset, Split
-from mnist_lab.observation import device_of, observed
+from mnist_lab.evaluation import evaluate
+from mnist_lab.observation import device_of
+from mnist_lab.progress import Bar
 from mnist_lab.progress import progress as progress_bar
 from mnist_lab.randomness import seeded
+from mnist_lab.resumption import ResumeFile, Run, put_back, weights_of
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -172,52 +174,6 @@ class History:
         return cls(**{name: tuple(values[name]) for name in names})
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What a network is worth on a split.
-
-    Parameters
-    ----------
-    accuracy
-        Share of the images that are classified correctly, 0..1.
-    loss
-        Mean cross-entropy, in nats.
-    predictions
-        The class with the largest logit, int64 (N,).
-    probabilities
-        Softmax of the logits, (N, 10).
-    labels
-        The true classes, int64 (N,).
-    """
-
-    accuracy: float
-    loss: float
-    predictions: Tensor
-    probabilities: Tensor
-    labels: Tensor
-
-    def __post_init__(self) -> None:
-        check_number(self.accuracy, "accuracy", low=0, high=1)
-        check_value(self.loss, "loss")  # of a network that diverged it is no finite number
-        count = len(check_labels(self.labels))
-        check_labels(self.predictions, "predictions", count=count)
-        check_tensor(self.probabilities, "probabilities", count, CLASSES, dtypes=FLOATS, finite=False)
-
-    @property
-    def error(self) -> float:
-        """Share of the images that are misclassified, 0..1."""
-        return int((~self.correct).sum()) / len(self.labels)
-
-    @property
-    def correct(self) -> Tensor:
-        """Which images are classified correctly, booleans (N,)."""
-        return self.predictions == self.labels
-
-    def __repr__(self) -> str:
-        right = int(self.correct.sum())
-        return f"Evaluation({right:,} of {len(self.labels):,} right: {self.accuracy:.2%}, loss {self.loss:.4f})"
-
-
 def best_device() -> torch.device:
     """The accelerator that torch finds (CUDA, MPS), else the CPU."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
@@ -230,6 +186,7 @@ def fit(
     recipe: Recipe | None = None,
     *,
     device: torch.device | str | None = None,
+    resume: str | os.PathLike[str] | None = None,
     title: str = "training",
     progress: bool = True,
 ) -> History:
@@ -237,6 +194,10 @@ def fit(
 
     The same model, data and recipe give the same weights, bit for bit, on the same machine with the same number of
     threads. The global random state is neither used nor changed.
+
+    Training that ends early, by Ctrl-C or an error, leaves the network as its last whole epoch did; in the first
+    epoch, as it was given. With `resume`, the same call made again goes on from there, also in another process and
+    after the first was killed, and ends with the same weights, bit for bit, as one that was never stopped.
 
     Parameters
     ----------
@@ -249,6 +210,10 @@ def fit(
         How to train; ``Recipe()`` by default.
     device
         Where to train; by default on an accelerator where there is one.
+    resume
+        A file that keeps where training stands, written whole at the end of every epoch (some 10 MB for
+        :class:`DigitCNN`). If it is there when training starts, training goes on from it; if it is of a run that has
+        ended, there is nothing left to train. It stays: delete it when the network is saved.
     title
         What the progress calls this run.
     progress
@@ -263,6 +228,12 @@ def fit(
     ------
     TypeError, ValueError
         If an argument is not what it has to be; nothing has been done then.
+    CheckpointError
+        If the file `resume` is damaged, or of another recipe, network, data, device or version of torch; nothing has
+        been done then.
+    OSError
+        If the file `resume` cannot be read, or not be made; nothing has been done then. If it cannot be written later,
+        training goes on, and says so on standard error.
     TrainingError
         If the loss stops being a finite number.
 
@@ -283,13 +254,15 @@ def fit(
         if len(dataset.splits()[name]) == 0:
             raise ValueError(f"dataset: expected at least one {name} image, got none")
     device = best_device() if device is None else check_device(device, "device")
+    if resume is not None:
+        check_path(resume, "resume")
     check_text(title, "title")
     check_flag(progress, "progress")
 
     home, modes = device_of(model), [(module, module.training) for module in model.modules()]
     try:
         with seeded(recipe.seed, device):
-            return _fit(model.to(device).train(), dataset, recipe, device, title, progress)
+            return _fit(model.to(device).train(), dataset, recipe, device, resume, title, progress)
     finally:
         model.to(home)
         for module, mode in modes:
@@ -297,16 +270,22 @@ def fit(
 
 
 def _fit(
-    model: nn.Module, dataset: Dataset, recipe: Recipe, device: torch.device, title: str, progress: bool
+    model: nn.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    device: torch.device,
+    resume: str | os.PathLike[str] | None,
+    title: str,
+    progress: bool,
 ) -> History:
-    images, labels = dataset.train.images.to(device), dataset.train.labels.to(device)
+    train = Split(dataset.train.images.to(device), dataset.train.labels.to(device))
     validation = Split(dataset.validation.images.to(device), dataset.validation.labels.to(device))
     # On the CPU, so that the order of the images is the same on every device.
     generator = torch.Generator().manual_seed(recipe.seed)
-    sample = torch.randperm(len(images), generator=generator)[: len(validation)].to(device)
-    training_sample = Split(images[sample], labels[sample])
+    sample = torch.randperm(len(train), generator=generator)[: len(validation)].to(device)
+    samples = {"train": train[sample], "validation": validation}
 
-    steps = -(-len(images) // recipe.batch_size)
+    steps = -(-len(train) // recipe.batch_size)
     optimizer = torch.optim.AdamW(
         model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -318,99 +297,89 @@ def _fit(
         anneal_strategy="linear",
         cycle_momentum=False,
     )
-    history: dict[str, list[float]] = {field.name: [] for field in fields(History)}
+    run = Run(model, optimizer, schedule, generator, history={field.name: [] for field in fields(History)})
+    file = None
+    if resume is not None:
+        decides = {f"recipe.{name}": value for name, value in asdict(recipe).items()}
+        file = ResumeFile(resume, model, {**decides, "data": dataset.checksum, "device": device.type})
+        file.take_up(run)
+
     with progress_bar(recipe.epochs * steps, title, shown=progress) as bar:
-        for epoch in range(recipe.epochs):
-            start = time.perf_counter()
-            losses, errors = [], []
-            for batch in torch.randperm(len(images), generator=generator).to(device).split(recipe.batch_size):
-                pixels = distort(images[batch], generator) if recipe.augment else images[batch]
-                with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                    logits = model(pixels)
-                    loss = functional.cross_entropy(logits, labels[batch])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                losses.append(loss.detach())
-                errors.append((logits.detach().argmax(dim=1) != labels[batch]).float().mean())
-                bar.step()
-            batch_loss = torch.stack(losses).tolist()  # waits for the device, so the epoch's time is whole
-            seconds = time.perf_counter() - start
-            _require_finite(batch_loss, epoch, recipe)
-            train, valid = evaluate(model, training_sample), evaluate(model, validation)
-            for name, value in (
-                ("train_loss", train.loss),
-                ("train_error", train.error),
-                ("validation_loss", valid.loss),
-                ("validation_error", valid.error),
-                ("validation_accuracy", valid.accuracy),
-                ("seconds", seconds),
-            ):
-                history[name].append(value)
-            history["batch_loss"] += batch_loss
-            history["batch_error"] += torch.stack(errors).tolist()
+        if run.epochs:
+            bar.step(run.epochs * steps)
+            bar.line(f"epoch {run.epochs} of {recipe.epochs} had ended, says {resume}; training goes on from there")
+        while run.epochs < recipe.epochs:
+            with _whole_or_not_at_all(model):
+                _train_epoch(run, train, recipe, bar)
+                _measure(run, samples, recipe)
+                if file is not None:
+                    file.write(run)
             bar.line(
-                f"epoch {epoch + 1} of {recipe.epochs}, training error {train.error:.2%}, "
-                f"validation error {valid.error:.2%}, {seconds:.1f} s"
+                f"epoch {run.epochs} of {recipe.epochs}, training error {run.history['train_error'][-1]:.2%}, "
+                f"validation error {run.history['validation_error'][-1]:.2%}, {run.history['seconds'][-1]:.1f} s"
             )
-    return History.from_dict(history)
+    return History.from_dict(run.history)
 
 
-def _require_finite(batch_loss: list[float], epoch: int, recipe: Recipe) -> None:
-    for step, loss in enumerate(batch_loss):
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss} in epoch {epoch + 1}, step {step + 1} of {len(batch_loss)}. "
-                "The likely cause is a learning rate that is too high for this network: "
-                f"it is {recipe.learning_rate:g} at its peak."
-            )
+@contextmanager
+def _whole_or_not_at_all(model: nn.Module) -> Iterator[None]:
+    """Put the weights and buffers back as they were, without gradients, unless the block ends well."""
+    before = {name: tensor.clone() for name, tensor in weights_of(model).items()}
+    try:
+        yield
+    except BaseException:
+        put_back(model, before)
+        model.zero_grad()
+        raise
 
 
-def evaluate(model: nn.Module, split: Split, *, batch_size: int = 500) -> Evaluation:
-    """Measure `model` on a split, in evaluation mode and without a trace in it.
+def _train_epoch(run: Run, split: Split, recipe: Recipe, bar: Bar) -> None:
+    """Show every image once, in an order of the epoch's own."""
+    model, device = run.model, split.labels.device
+    losses, errors = [], []
+    start = time.perf_counter()
+    for batch in torch.randperm(len(split), generator=run.generator).to(device).split(recipe.batch_size):
+        images, labels = split.images[batch], split.labels[batch]
+        pixels = distort(images, run.generator) if recipe.augment else images
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = model(pixels)
+            loss = functional.cross_entropy(logits, labels)
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.optimizer.step()
+        run.schedule.step()
+        losses.append(loss.detach())
+        errors.append((logits.detach().argmax(dim=1) != labels).float().mean())
+        bar.step()
+    batch_loss = torch.stack(losses).tolist()  # waits for the device, so the epoch's time is whole
+    seconds = time.perf_counter() - start
+    for step, value in enumerate(batch_loss):
+        _require_finite(value, f"in epoch {run.epochs + 1}, step {step + 1} of {len(batch_loss)}", step, run, recipe)
+    run.history["seconds"].append(seconds)
+    run.history["batch_loss"] += batch_loss
+    run.history["batch_error"] += torch.stack(errors).tolist()
 
-    Parameters
-    ----------
-    model
-        A network from images (N, 1, 28, 28) in 0..255 to logits (N, 10); it is run where its weights are.
-    split
-        Images and labels.
-    batch_size
-        Images at once.
 
-    Returns
-    -------
-    Evaluation
-        Accuracy, loss, predictions and probabilities, on the CPU.
+def _measure(run: Run, samples: dict[str, Split], recipe: Recipe) -> None:
+    """Measure the network at the end of an epoch, on each of the samples; the epoch has ended then."""
+    results = {name: evaluate(run.model, split) for name, split in samples.items()}
+    for name, result in results.items():
+        # The last step of the epoch may have gone astray, and no batch has seen it.
+        where = f"of the {name} images at the end of epoch {run.epochs + 1}"
+        _require_finite(result.loss, where, len(run.history["batch_loss"]), run, recipe)
+        run.history[f"{name}_loss"].append(result.loss)
+        run.history[f"{name}_error"].append(result.error)
+    run.history["validation_accuracy"].append(results["validation"].accuracy)
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not what it has to be, or if the split is empty.
 
-    Examples
-    --------
-    >>> from mnist_lab import DigitCNN
-    >>> split = Split(torch.zeros(4, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 1, 2, 3]))
-    >>> evaluate(DigitCNN(), split).error
-    0.75
-    """
-    check_network(model)
-    check_type(split, "split", Split, "a Split(images, labels)")
-    if len(split) == 0:
-        raise ValueError("split: expected at least one image, got none")
-    batch_size = check_integer(batch_size, "batch_size", low=1)
-    device = device_of(model)
-    with observed(model), torch.no_grad():
-        batches = split.images.split(batch_size)
-        logits = torch.cat([check_logits(model(batch.to(device)), len(batch)) for batch in batches]).float().cpu()
-    labels = split.labels.cpu()
-    predictions = logits.argmax(dim=1)
-    return Evaluation(
-        accuracy=int((predictions == labels).sum()) / len(labels),
-        loss=float(functional.cross_entropy(logits, labels)),
-        predictions=predictions,
-        probabilities=logits.softmax(dim=1),
-        labels=labels,
+def _require_finite(loss: float, where: str, steps: int, run: Run, recipe: Recipe) -> None:
+    if math.isfinite(loss):
+        return
+    if steps or run.epochs:
+        cause = f"a learning rate that is too high for this network: it is {recipe.learning_rate:g} at its peak"
+    else:
+        cause = "the network itself, its initial weights or its forward pass: no step had been taken"
+    raise TrainingError(
+        f"the loss became {loss} {where}. The likely cause is {cause}. The network has the weights again that "
+        f"{f'epoch {run.epochs} left it with' if run.epochs else 'it was given'}."
     )

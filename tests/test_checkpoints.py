@@ -1,8 +1,8 @@
 """A network comes back from its file bit for bit; the cache trains once; no file can execute code."""
 
-import json
+import errno
+import os
 import pickle
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import mnist_lab as lab
 from mnist_lab import checkpoints
+from mnist_lab.tensor_files import digest, write_tensors
 from tests.conftest import bars, same
 
 RECIPE = lab.Recipe(epochs=1, batch_size=64)
@@ -75,35 +76,6 @@ def test_the_best_network_is_chosen_by_validation(bar_dataset: lab.Dataset, monk
         assert lab.best(dataset=bar_dataset).name == winner
 
 
-def _train_in_a_process(cache: str, lines: str) -> None:
-    import os
-
-    os.environ["MNIST_LAB_CACHE"] = cache
-    torch.set_num_threads(1)
-    dataset = lab.Dataset("bars", train=bars(512, 0), validation=bars(128, 1), test=bars(128, 2))
-    original = lab.fit
-
-    def counted(*args: object, **kwargs: object) -> lab.History:
-        with Path(lines).open("a") as file:
-            file.write("trained\n")
-        return original(*args, **kwargs)  # type: ignore[arg-type]
-
-    setattr(checkpoints, "fit", counted)  # noqa: B010 - a name that the module imported, not exports
-    lab.trained("plain", recipe=RECIPE, dataset=dataset, progress=False)
-
-
-def test_two_processes_that_want_the_same_network_train_it_once(tmp_path: Path) -> None:
-    context = get_context("spawn")
-    arguments = (str(tmp_path / "shared"), str(tmp_path / "lines"))
-    processes = [context.Process(target=_train_in_a_process, args=arguments) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
-    assert (tmp_path / "lines").read_text() == "trained\n"
-
-
 def test_a_failed_write_leaves_what_was_there(
     network: lab.TrainedNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,12 +83,11 @@ def test_a_failed_write_leaves_what_was_there(
     lab.save(network, path)
     before = path.read_bytes()
 
-    def fail(_: object, file: Path, **__: object) -> None:
-        file.write_bytes(b"half")
-        raise OSError("no space left on device")
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "save_file", fail)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr(os, "fsync", fail)  # where a file system says so that takes what it cannot keep
+    with pytest.raises(OSError, match="No space left"):
         lab.save(network, path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == [path.name]
@@ -132,7 +103,9 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "network.safetensors"
     for content in (pickle.dumps(Payload()), b"", b"\x00" * 100):
         path.write_bytes(content)
-        with pytest.raises(lab.CheckpointError, match="network.safetensors is damaged, or is not a network that"):
+        with pytest.raises(
+            lab.CheckpointError, match="network.safetensors is damaged, or is not a file that mnist_lab wrote"
+        ):
             lab.load(path)
     torch.save(Payload(), path)
     with pytest.raises(lab.CheckpointError):
@@ -152,9 +125,20 @@ def test_damaged_and_foreign_files_are_named(network: lab.TrainedNetwork, tmp_pa
     save_file(tensors, path)  # no metadata
     with pytest.raises(lab.CheckpointError, match="damaged, or is not"):
         lab.load(path)
-    save_file(tensors, path, metadata={"mnist_lab": json.dumps({"format": "mnist_lab 0"})})
-    with pytest.raises(lab.CheckpointError, match="has the format 'mnist_lab 0', expected 'mnist_lab 1'"):
+    for form in ("mnist_lab network 1", "mnist_lab training 1"):  # an older one, and a resume file
+        write_tensors(path, tensors, {"format": form})
+        with pytest.raises(lab.CheckpointError, match=f"has the format '{form}', expected 'mnist_lab network 2'"):
+            lab.load(path)
+    write_tensors(path, tensors, {"format": checkpoints.FORMAT})
+    with pytest.raises(lab.CheckpointError, match="damaged, or is not a network .*'batch_norm'"):
         lab.load(path)
+    write_tensors(path, {}, {"format": checkpoints.FORMAT, "batch_norm": True, "seed": 0})
+    with pytest.raises(lab.CheckpointError, match="damaged, or is not a network (?s:.*)Missing key"):
+        lab.load(path)
+    for text in ("[]", "null", "{", "[" * 100_000):
+        save_file(tensors, path, metadata={"mnist_lab": text, "sha256": digest(tensors, text)})
+        with pytest.raises(lab.CheckpointError, match="damaged, or is not"):
+            lab.load(path)
     with pytest.raises(FileNotFoundError, match=r"path: expected a file that mnist_lab.save\(\) wrote"):
         lab.load(tmp_path / "nowhere")
     with pytest.raises(TypeError, match="network: expected a TrainedNetwork"):

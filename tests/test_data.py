@@ -1,7 +1,6 @@
 """MNIST is MNIST byte for byte, split as promised; labels of either form become class indices."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -86,18 +85,6 @@ def test_a_wrong_folder_is_named_and_nothing_is_downloaded(tmp_path: Path, monke
         lab.load_dataset()
 
 
-def test_without_mnist_and_network_the_error_says_how_to_supply_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.datasets import MNIST
-
-    def refuse(_: MNIST) -> None:
-        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
-
-    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
-    monkeypatch.setattr(MNIST, "download", refuse)
-    with pytest.raises(lab.DataError, match=r"nor could it be downloaded\. To supply MNIST, .*Error down"):
-        lab.load_dataset("mnist")
-
-
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """No MNIST and no way to it; a short set of drawn digits. The folders into which a download was tried."""
@@ -150,15 +137,6 @@ def test_a_damaged_mnist_is_no_reason_to_draw_digits(small_mnist: Path, own_cach
 def test_drawn_digits_come_from_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="root: expected None"):
         lab.load_dataset("synthetic", root=tmp_path)
-
-
-def test_a_download_goes_into_the_cache(small_mnist: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.datasets import MNIST
-
-    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
-    monkeypatch.setattr(MNIST, "download", lambda self: os.renames(small_mnist / "MNIST", Path(self.root) / "MNIST"))
-    assert len(lab.load_dataset().test) == 10
-    assert (own_cache / "data" / "MNIST" / "raw" / "t10k-images-idx3-ubyte").is_file()
 
 
 def test_an_unknown_source_is_refused() -> None:

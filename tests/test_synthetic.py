@@ -168,12 +168,24 @@ def test_a_damaged_cache_is_drawn_anew(few: int, own_cache: Path, damage: str) -
     middle = len(content) // 2
     altered = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
     path.write_bytes({"truncated": content[:-100], "altered": altered, "empty": b""}[damage])
-    assert synthetic._read(path) is None
+    assert synthetic._kept(path) is None
     again, labels_again = synthetic.digits(progress=False)
     assert torch.equal(images, again)
     assert torch.equal(labels, labels_again)
     assert path.read_bytes() == content
     assert len(images) == few
+
+
+@pytest.mark.usefixtures("few")
+def test_where_nothing_can_be_kept_digits_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, _ = synthetic.digits(progress=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MNIST_LAB_CACHE", str(tmp_path / "file"))
+    again, _ = synthetic.digits(progress=False)
+    assert torch.equal(images, again)
+    assert "cannot be kept" in capsys.readouterr().err
 
 
 def test_other_code_draws_anew(few: int, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

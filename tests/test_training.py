@@ -1,13 +1,16 @@
 """Training learns, reproducibly and without side effects; measuring leaves no trace."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import mnist_lab as lab
+from mnist_lab import resumption
 from mnist_lab.observation import observed
+from mnist_lab.tensor_files import read_tensors
 from tests.conftest import bars, no_trace, same
 
 QUICK = lab.Recipe(epochs=2, batch_size=64, learning_rate=2e-3)
@@ -90,8 +93,69 @@ def test_a_loss_that_is_no_number_stops_training(bar_dataset: lab.Dataset) -> No
             logits: torch.Tensor = self.layer(images.float().flatten(1)) * torch.nan
             return logits
 
-    with pytest.raises(lab.TrainingError, match=r"nan in epoch 1, step 1 of 4.* learning rate .* 0.003 at its peak"):
-        lab.fit(Bad(), bar_dataset, progress=False)
+    model = Bad()
+    with no_trace(model), pytest.raises(lab.TrainingError, match="nan in epoch 1, step 1 of 4.* the network itself"):
+        lab.fit(model, bar_dataset, progress=False)
+
+
+class Astray(nn.Module):
+    """A network whose logits are no numbers from its training pass number `at` on."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.network, self.at, self.passes = lab.DigitCNN(batch_norm=True), at, 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.passes += self.training
+        logits: torch.Tensor = self.network(images)
+        return logits * math.nan if self.passes >= self.at else logits
+
+
+@pytest.mark.parametrize(
+    ("at", "epochs", "where", "left"),
+    [
+        (3, 0, "in epoch 1, step 3 of 8", "it was given"),
+        (17, 2, "in epoch 3, step 1 of 8", "epoch 2 left it with"),
+        (20, 2, "in epoch 3, step 4 of 8", "epoch 2 left it with"),
+    ],
+)
+def test_where_the_loss_goes_astray_the_last_good_state_is_kept(
+    bar_dataset: lab.Dataset, tmp_path: Path, at: int, epochs: int, where: str, left: str
+) -> None:
+    recipe, model, file = lab.Recipe(epochs=3, batch_size=64), Astray(at), tmp_path / "run"
+    message = f"became nan {where}.* learning rate .* is 0.003 at its peak.* weights again that {left}"
+    with pytest.raises(lab.TrainingError, match=message):
+        lab.fit(model, bar_dataset, recipe, resume=file, progress=False)
+    # The good state is that of a run whose third epoch is never whole; the file holds the same.
+    tensors, about = read_tensors(file, resumption.FORMAT)
+    assert len(about["history"]["seconds"]) == epochs
+    assert all(torch.equal(tensors[f"model/{name}"], tensor) for name, tensor in model.state_dict().items())
+    untouched = same(model.state_dict(), Astray(at).state_dict())
+    assert untouched == (epochs == 0)
+    if epochs:
+        model.at = 10**9
+        assert lab.evaluate(model, bar_dataset.validation).loss == about["history"]["validation_loss"][-1]
+
+
+def test_a_last_step_that_goes_astray_is_noticed_too(bar_dataset: lab.Dataset) -> None:
+    class Explodes(nn.Module):
+        """Gradients without bound in the last step of the first epoch; no loss of a batch shows it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network, self.passes = lab.DigitCNN(), 0
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.passes += self.training
+            logits: torch.Tensor = self.network(images)
+            if self.passes == 8:
+                logits.register_hook(lambda gradient: gradient * math.inf)
+            return logits
+
+    model = Explodes()
+    message = "became nan of the train images at the end of epoch 1.* weights again that it was given"
+    with no_trace(model), pytest.raises(lab.TrainingError, match=message):
+        lab.fit(model, bar_dataset, lab.Recipe(epochs=2, batch_size=64), progress=False)
 
 
 @pytest.mark.parametrize(
