@@ -160,7 +160,7 @@ def digits(seed: int = 0, *, progress: bool = True) -> tuple[Tensor, Tensor]:
             notice(f"{title}: they cannot be kept for the next time ({error})")
             return _drawn(seed, progress)
         # Another process may have drawn them meanwhile.
-        return _kept(path) or _draw_and_keep(path, seed, progress)
+        return _kept(path, tell=False) or _draw_and_keep(path, seed, progress)
 
 
 def _drawn(seed: int, progress: bool) -> tuple[Tensor, Tensor]:
@@ -178,7 +178,7 @@ def _draw_and_keep(path: Path, seed: int, progress: bool) -> tuple[Tensor, Tenso
     return images, labels
 
 
-def _kept(path: Path) -> tuple[Tensor, Tensor] | None:
+def _kept(path: Path, *, tell: bool = True) -> tuple[Tensor, Tensor] | None:
     """What the file holds, if it is there and whole."""
     if not path.is_file():
         return None
@@ -186,7 +186,8 @@ def _kept(path: Path) -> tuple[Tensor, Tensor] | None:
         tensors, _ = read_tensors(path, FORMAT)
         return tensors["images"], tensors["labels"]
     except (CheckpointError, OSError) as error:
-        notice(f"{error}. The digits are drawn anew.")
+        if tell:
+            notice(f"{error}. The digits are drawn anew.")
         return None
 
 

@@ -190,7 +190,7 @@ def test_without_a_home_the_network_is_not_kept_and_the_data_are_asked_for(
         assert len(get().history) == 1
         assert "set MNIST_LAB_CACHE to a folder that can be written" in capsys.readouterr().err
         with pytest.raises(lab.DataError, match="To supply MNIST, .*set MNIST_LAB_CACHE"):
-            lab.load_dataset()
+            lab.load_dataset("mnist")
     assert list(tmp_path.iterdir()) == []  # no folder of the name ~ in particular
 
 

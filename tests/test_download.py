@@ -180,7 +180,7 @@ def test_a_mirror_that_fails_is_asked_once_and_the_next_has_it(
 ) -> None:
     bad, good = mirrors(FAULTS[fault][0], well)
     start = time.perf_counter()
-    assert len(lab.load_dataset().train) == 50
+    assert len(lab.load_dataset("mnist").train) == 50
     assert time.perf_counter() - start < PATIENCE + 10
     assert bad.asked == {"train-images-idx3-ubyte.gz": 1}
     assert good.asked == dict.fromkeys(PACKED, 1)
@@ -194,7 +194,7 @@ def test_where_every_mirror_fails_the_error_says_why_and_what_to_do(
     answer, reason = FAULTS[fault]
     mirrors(answer, status(503))
     with pytest.raises(lab.DataError, match=f"nor could it be downloaded. To supply MNIST, .*({reason}).*Error 503"):
-        lab.load_dataset()
+        lab.load_dataset("mnist")
     assert kept(own_cache) == {}
 
 
@@ -208,7 +208,7 @@ def test_a_mirror_that_breaks_off_later_is_replaced_and_nothing_is_fetched_twice
         (well if "labels" in handler.path else status(404))(handler, content)
 
     mirrors(images_only, labels_only)
-    assert len(lab.load_dataset().test) == 10
+    assert len(lab.load_dataset("mnist").test) == 10
     assert kept(own_cache) == FILES
 
 
@@ -222,16 +222,16 @@ def test_what_was_fetched_before_a_failure_is_kept_and_the_rest_is_fetched_the_n
 
     mirrors(first_file)
     with pytest.raises(lab.DataError):
-        lab.load_dataset()
+        lab.load_dataset("mnist")
     assert kept(own_cache) == {only.removesuffix(".gz"): FILES[only.removesuffix(".gz")]}
     *_, good = mirrors(well)
-    lab.load_dataset()
+    lab.load_dataset("mnist")
     assert good.asked == dict.fromkeys(set(PACKED) - {only}, 1)
 
 
 def test_progress_is_shown(mirrors: Callable[..., list[Mirror]], capsys: pytest.CaptureFixture[str]) -> None:
     mirrors(well)
-    lab.load_dataset()
+    lab.load_dataset("mnist")
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == [f"downloading {name}.gz" for name in data.MD5]
     size = f"{len(PACKED['train-images-idx3-ubyte.gz']):,}"
@@ -268,7 +268,7 @@ def test_a_disk_that_is_full_is_said_and_leaves_nothing(
     mirrors(well)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(lab.DataError, match="To supply MNIST, .*No space left on device"):
-        lab.load_dataset()
+        lab.load_dataset("mnist")
     assert kept(own_cache) == {}
 
 
@@ -276,20 +276,20 @@ def test_a_cache_that_cannot_be_is_said(mirrors: Callable[..., list[Mirror]], mo
     mirrors(well)
     monkeypatch.setenv("MNIST_LAB_CACHE", "/dev/null/cache")
     with pytest.raises(lab.DataError, match="MNIST is not in /dev/null/cache/data, .*To supply MNIST, "):
-        lab.load_dataset()
+        lab.load_dataset("mnist")
 
 
 def test_a_file_that_was_truncated_in_the_cache_is_named_and_fetched_again_once_deleted(
     mirrors: Callable[..., list[Mirror]], own_cache: Path
 ) -> None:
     (mirror,) = mirrors(well)
-    lab.load_dataset()
+    lab.load_dataset("mnist")
     path = own_cache / "data" / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(lab.DataError, match="t10k-labels-idx1-ubyte is not .* delete it"):
-        lab.load_dataset()
+        lab.load_dataset("mnist")
     path.unlink()
-    lab.load_dataset()
+    lab.load_dataset("mnist")
     assert mirror.asked["t10k-labels-idx1-ubyte.gz"] == 2
     assert sum(mirror.asked.values()) == 5
 
@@ -302,7 +302,7 @@ def _load(cache: str, mirror: str) -> None:
     MNIST.mirrors = [mirror]
     MNIST.resources = [(name, hashlib.md5(content).hexdigest()) for name, content in PACKED.items()]
     data.MD5 = {name: hashlib.md5(content).hexdigest() for name, content in FILES.items()}
-    assert len(lab.load_dataset().train) == 50
+    assert len(lab.load_dataset("mnist").train) == 50
 
 
 def test_four_processes_that_want_the_data_fetch_them_once(

@@ -172,7 +172,7 @@ def test_a_damaged_cache_is_drawn_anew(few: int, own_cache: Path, damage: str) -
     again, labels_again = synthetic.digits(progress=False)
     assert torch.equal(images, again)
     assert torch.equal(labels, labels_again)
-    assert path.read_bytes() == content
+    assert synthetic._kept(path) is not None
     assert len(images) == few
 
 
