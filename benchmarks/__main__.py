@@ -1,0 +1,81 @@
+"""Measure and write the table: ``python -m benchmarks [--only occlusion] [--quick]``.
+
+Everything takes about twenty minutes on two cores; keep the machine quiet meanwhile. What was measured takes its place
+in ``docs/benchmarks/speed.json`` and in the table that the site shows, ``docs/benchmarks/speed.rst``. A quick run is
+shown alone.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from benchmarks.attacks import foolbox_pairs, noise
+from benchmarks.imports import imports
+from benchmarks.measure import RESULTS, Row, environment, told, write
+from benchmarks.occlusion import occlusion
+from benchmarks.training import epoch, memory, to_99
+
+BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
+    "epoch": epoch,
+    "to-99": to_99,
+    "memory": memory,
+    "occlusion": occlusion,
+    "noise": noise,
+    "foolbox": foolbox_pairs,
+    "import": imports,
+}
+HEADER = ("what", "ours", "reference", "ours is")
+
+Entry = dict[str, Any]  # a benchmark's name, its environment and its rows, as they stand in the JSON
+
+
+def main() -> None:
+    """Run the benchmarks that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=BENCHMARKS, nargs="+", default=list(BENCHMARKS), help="measure these alone")
+    parser.add_argument("--quick", action="store_true", help="few turns, little data: to see that it runs")
+    options = parser.parse_args()
+    where = environment()
+    for name in options.only:
+        rows = BENCHMARKS[name](options.quick)
+        print("\n".join(text(rows)), flush=True)
+        if not options.quick:
+            keep({"name": name, "environment": where, "rows": [asdict(row) for row in rows]})
+    print(told(where))
+
+
+def keep(measured: Entry) -> None:
+    """Put what was measured in the place of what stood there for the same benchmark."""
+    path = RESULTS / "speed.json"
+    before: list[Entry] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    entries = [entry for entry in before if entry["name"] != measured["name"]] + [measured]
+    entries.sort(key=lambda entry: list(BENCHMARKS).index(entry["name"]))
+    write("speed", entries, table(entries))
+
+
+def text(rows: list[Row]) -> list[str]:
+    """The rows for a terminal: what, and below it the figures."""
+    lines = []
+    for row in rows:
+        what, ours, reference, ratio = row.cells
+        lines += [what, f"    ours {ours}, {reference}: {ratio}"]
+    return lines
+
+
+def table(entries: list[Entry]) -> list[str]:
+    """The table for the site, one for what was measured in one run."""
+    lines = []
+    for where, run in groupby(entries, key=lambda entry: entry["environment"]):
+        lines += ["", ".. list-table::", "   :header-rows: 1", "   :widths: 40 12 26 22", ""]
+        rows = [Row(**row) for entry in run for row in entry["rows"]]
+        for cells in [HEADER, *(row.cells for row in rows)]:
+            lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(cells)]
+        lines += ["", told(where)]
+    return lines
+
+
+if __name__ == "__main__":
+    main()
