@@ -61,28 +61,35 @@ def main() -> None:
     where = environment()
     dataset = lab.load_dataset()
 
-    results = []
+    results: list[Result] = []
     counts = {variant: options.seeds if variant == RECIPE else options.ablation_seeds for variant in VARIANTS}
     with progress(sum(counts.values()) * len(NAMES), "accuracy", unit="network") as bar:
         for variant, count in counts.items():
-            for name in NAMES:
+            for name in NAMES if count else ():
                 networks = []
                 for seed in range(count):
                     networks.append(_network(dataset, name, variant, seed))
                     bar.line(f"{variant}: {networks[-1]}")
                     bar.step()
-                validation = tuple(network.validation_accuracy for network in networks)
-                results.append(Result(variant, name, validation))
+                results.append(Result(variant, name, tuple(network.validation_accuracy for network in networks)))
+                keep(results, where)  # so that what was stopped has its table too
     # Nothing is chosen any more: the test images are read.
     for number, result in enumerate(results):
         if result.variant == RECIPE:
             models = [_network(dataset, result.network, RECIPE, seed).model for seed in range(options.seeds)]
             test = tuple(lab.evaluate(model, dataset.test).accuracy for model in models)
             results[number] = replace(result, test=test)
+    keep(results, where)
+    print("\n".join([*lines(results), told(where)]))
 
-    recipe = repr(lab.Recipe.accurate())
-    print("\n".join([*lines(results), recipe, told(where)]))
-    values = {"environment": where, "recipe": recipe, "results": [asdict(result) for result in results]}
+
+def keep(results: list[Result], where: dict[str, str]) -> None:
+    """Write what is known, as JSON and as a table."""
+    values = {
+        "environment": where,
+        "recipe": asdict(lab.Recipe.accurate()),
+        "results": [asdict(result) for result in results],
+    }
     write("accuracy", values, table(results, where))
 
 
