@@ -27,7 +27,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "foolbox": foolbox_pairs,
     "import": imports,
 }
-HEADER = ("what", "ours", "reference", "ours is")
+HEADER = ("what", "ours", "reference", "reference beside ours")
 
 Entry = dict[str, Any]  # a benchmark's name, its environment and its rows, as they stand in the JSON
 

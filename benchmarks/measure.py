@@ -39,7 +39,7 @@ class Row:
     ours, theirs
         A value for each turn.
     share
-        Whether ours is to be told as a share of the reference, and not how many times less it is.
+        Whether ours is to be told as a share of the reference, and not the reference as a multiple of ours.
     note
         What a reader has to know beside.
     """
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def ratios(self) -> list[float]:
-        """Turn by turn, how many times less ours is, or which share of the reference, in ascending order."""
+        """Turn by turn, how many times ours the reference is, or which share of it ours is, in ascending order."""
         pairs = zip(self.ours, self.theirs, strict=True)
         return sorted(ours / theirs if self.share else theirs / ours for ours, theirs in pairs)
 
@@ -63,9 +63,9 @@ class Row:
         """Subject, ours, reference and ratio, as text."""
         low, middle, high = self.ratios[0], median(self.ratios), self.ratios[-1]
         if self.share:
-            ratio = f"{middle:.0%} ({low:.0%} to {high:.0%})"
+            ratio = f"ours is {middle:.0%} of it ({low:.0%} to {high:.0%})"
         else:
-            ratio = f"{middle:.2f} times less ({low:.2f} to {high:.2f})"
+            ratio = f"{middle:.2f} times ours ({low:.2f} to {high:.2f})"
         ours, theirs = (f"{rounded(median(values))} {self.unit}".strip() for values in (self.ours, self.theirs))
         subject = f"{self.subject}, {len(self.ours)} turns" if len(self.ours) > 1 else self.subject
         return f"{subject}. {self.note}" if self.note else subject, ours, f"{self.reference}: {theirs}", ratio
