@@ -1,8 +1,8 @@
 """Measure and write the table: ``python -m benchmarks [--only occlusion] [--quick]``.
 
 Everything takes about twenty minutes on two cores; keep the machine quiet meanwhile. What was measured takes its place
-in ``docs/benchmarks/speed.json`` and in the table that the site shows, ``docs/benchmarks/speed.rst``. A quick run is
-shown alone.
+in ``docs/benchmarks/speed.json`` and on the page of the site that is made of it, ``docs/benchmarks/speed.rst``. A quick
+run is shown alone.
 """
 
 import argparse
@@ -27,6 +27,16 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "foolbox": foolbox_pairs,
     "import": imports,
 }
+PAGE = """
+Speed
+=====
+
+``tox -e bench`` measures ours and a reference in one run. They take turns, a first turn is not counted, and the medians
+of the others stand here. A ratio is the median of the turns' own ratios, with the least and the greatest.
+
+The usual loop is that of most tutorials: torchvision's data set with its transforms, a data loader of batch 64, the
+same network, Adadelta. The rate of matrix products is what torch reaches here with a product of two large matrices.
+"""
 HEADER = ("what", "ours", "reference", "reference beside ours")
 
 Entry = dict[str, Any]  # a benchmark's name, its environment and its rows, as they stand in the JSON
@@ -66,8 +76,8 @@ def text(rows: list[Row]) -> list[str]:
 
 
 def table(entries: list[Entry]) -> list[str]:
-    """The table for the site, one for what was measured in one run."""
-    lines = []
+    """The page for the site, with a table for what was measured in one run."""
+    lines = PAGE.strip().splitlines()
     for where, run in groupby(entries, key=lambda entry: entry["environment"]):
         lines += ["", ".. list-table::", "   :header-rows: 1", "   :widths: 40 12 26 22", ""]
         rows = [Row(**row) for entry in run for row in entry["rows"]]

@@ -28,6 +28,14 @@ VARIANTS: dict[str, dict[str, object]] = {
     "half as long": {"epochs": lab.Recipe.accurate().epochs // 2},
     "the default recipe": asdict(lab.Recipe()),
 }
+PAGE = """
+Accuracy
+========
+
+``python -m benchmarks.accuracy`` trains the network by :meth:`Recipe.accurate() <mnist_lab.Recipe>`, and without each
+of the recipe's parts in turn, from the same seeds. Validation images compare the variants, seed by seed, with the 95 %
+interval of the mean difference. The test images are read once, at the end, by the networks of the recipe alone.
+"""
 
 
 @dataclass(frozen=True)
@@ -149,8 +157,9 @@ def lines(results: list[Result]) -> list[str]:
 
 
 def table(results: list[Result], where: dict[str, str]) -> list[str]:
-    """The table for the site."""
-    text = [".. list-table::", "   :header-rows: 1", "   :widths: 30 16 28 26", ""]
+    """The page for the site."""
+    text = PAGE.strip().splitlines()
+    text += ["", ".. list-table::", "   :header-rows: 1", "   :widths: 30 16 28 26", ""]
     for cells in [("variant", "network", "validation accuracy", "difference, points"), *rows(results)]:
         text += [f"   {'* -' if number == 0 else '  -'} {cell}".rstrip() for number, cell in enumerate(cells)]
     for sentence in [*tested(results), told(where)]:

@@ -288,7 +288,7 @@ class _Course:
     shape: Pair
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _course(spans: tuple[tuple[_Span, _Span], ...], patches: Patches, shape: Pair, device: torch.device) -> _Course:
     size = patches.size
     rows, columns = (
