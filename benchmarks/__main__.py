@@ -2,7 +2,7 @@
 
 Everything takes about twenty minutes on two cores; keep the machine quiet meanwhile. What was measured takes its place
 in ``docs/benchmarks/speed.json`` and on the page of the site that is made of it, ``docs/benchmarks/speed.rst``. A quick
-run is shown alone.
+run is shown alone, and so is one on a machine that had other work to do.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.attacks import foolbox_pairs, noise
 from benchmarks.imports import imports
-from benchmarks.measure import RESULTS, Row, environment, told, write
+from benchmarks.measure import RESULTS, Row, busy, environment, told, write
 from benchmarks.occlusion import occlusion
 from benchmarks.training import epoch, memory, to_99
 
@@ -31,8 +31,9 @@ PAGE = """
 Speed
 =====
 
-``tox -e bench`` measures ours and a reference in one run. They take turns, a first turn is not counted, and the medians
-of the others stand here. A ratio is the median of the turns' own ratios, with the least and the greatest.
+Unlike the report, these figures were not computed when the site was built: measuring takes a quiet machine and its
+time. ``tox -e bench`` measures ours and a reference in one run. They take turns, a first turn is not counted, and the
+medians of the others stand here. A ratio is the median of the turns' own ratios, with the least and the greatest.
 
 The usual loop is that of most tutorials: torchvision's data set with its transforms, a data loader of batch 64, the
 same network, Adadelta. The rate of matrix products is what torch reaches here with a product of two large matrices.
@@ -49,12 +50,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few turns, little data: to see that it runs")
     options = parser.parse_args()
     where = environment()
+    kept = not options.quick and not busy()
     for name in options.only:
         rows = BENCHMARKS[name](options.quick)
         print("\n".join(text(rows)), flush=True)
-        if not options.quick:
+        if kept:
             keep({"name": name, "environment": where, "rows": [asdict(row) for row in rows]})
     print(told(where))
+    if not kept:
+        print("Nothing was written: a quick run, or a machine that had other work to do, tells little.")
 
 
 def keep(measured: Entry) -> None:

@@ -32,8 +32,9 @@ PAGE = """
 Accuracy
 ========
 
-``python -m benchmarks.accuracy`` trains the network by :meth:`Recipe.accurate() <mnist_lab.Recipe>`, and without each
-of the recipe's parts in turn, from the same seeds. Validation images compare the variants, seed by seed, with the 95 %
+Unlike the report, these figures were not computed when the site was built: it takes hours. ``python -m
+benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by the recipe of ``Recipe.accurate()``, and without each of the
+recipe's parts in turn, from the same seeds. Validation images compare the variants, seed by seed, with the 95 %
 interval of the mean difference. The test images are read once, at the end, by the networks of the recipe alone.
 """
 

@@ -16,7 +16,8 @@ STEP_SIZE = 2000.0
 
 def by_hand(model: nn.Module, target: int) -> Tensor:
     """An image from noise for one class, as the assignment says it, in the plainest way."""
-    image = (128 + 40 * torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    start = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    image = (128 + 40 * start).clamp(0, 255).requires_grad_()
     for _ in range(STEPS):
         model(image)[0, target].backward()
         assert image.grad is not None

@@ -122,17 +122,26 @@ def turns(
 
 def environment() -> dict[str, str]:
     """What the figures depend on beside the code: when and where they were measured, and with what."""
-    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": processor(),
         "cores": str(os.cpu_count()),
         "threads": str(torch.get_num_threads()),
-        "load before": load,  # of other work: 0 on a quiet machine
+        "load before": f"{load():.1f}",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def load() -> float:
+    """How many programs wanted to run in the last minute, on average: 0 on a quiet machine."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def busy() -> bool:
+    """Whether the machine has so much other work that no time measured on it is worth keeping."""
+    return load() > (os.cpu_count() or 1) / 2
 
 
 def processor() -> str:
