@@ -37,7 +37,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]
-suppress_warnings = ["toc.empty_glob"]  # benchmarks/ has the pages of what was measured, and may have none
 nitpicky = True
 nitpick_ignore_regex = [
     # No inventory of these is at hand without a network, and a build must not need one.
