@@ -21,11 +21,11 @@ def distort(
     images: Tensor,
     generator: torch.Generator,
     *,
-    shift: float = 2.0,
-    rotation: float = 10.0,
+    shift: float = 1.0,
+    rotation: float = 8.0,
     scale: float = 0.1,
     shear: float = 0.1,
-    bend: float = 1.0,
+    bend: float = 0.7,
 ) -> Tensor:
     """Distort every image of a batch in its own way.
 
