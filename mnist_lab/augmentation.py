@@ -6,6 +6,7 @@ document analysis*, 2003).
 """
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -13,16 +14,18 @@ from torch.nn import functional
 
 from mnist_lab.checks import check_images
 
+KNOTS = 5  # along each side of the image, where the smooth displacement is drawn
+
 
 def distort(
     images: Tensor,
     generator: torch.Generator,
     *,
-    shift: float = 2.0,
-    rotation: float = 10.0,
+    shift: float = 1.0,
+    rotation: float = 8.0,
     scale: float = 0.1,
     shear: float = 0.1,
-    bend: float = 1.0,
+    bend: float = 0.7,
 ) -> Tensor:
     """Distort every image of a batch in its own way.
 
@@ -74,7 +77,18 @@ def distort(
         ],
         dim=1,
     )  # (N, 2, 3)
-    knots = torch.randn(count, 2, 5, 5, generator=generator) * (bend * 2 / width)
-    bending = functional.interpolate(knots, (height, width), mode="bicubic", align_corners=True)
-    grid = functional.affine_grid(affine, [count, 1, height, width], align_corners=False) + bending.permute(0, 2, 3, 1)
+    knots = torch.randn(count, 2, KNOTS**2, generator=generator) * (bend * 2 / width)
+    # Where a pixel is taken from is a weighted sum of these numbers, with weights that are the same for every image.
+    grid = (torch.cat([affine, knots], dim=2) @ _weights(height, width)).unflatten(2, (height, width))
+    grid = grid.permute(0, 2, 3, 1)  # (N, height, width, 2)
     return functional.grid_sample(images.float(), grid.to(images.device), align_corners=False)
+
+
+@cache
+def _weights(height: int, width: int) -> Tensor:
+    """What x, y and 1 and each knot contribute to every pixel's grid coordinates, (3 + knots, height * width)."""
+    identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    x, y = functional.affine_grid(identity, [1, 1, height, width], align_corners=False)[0].unbind(dim=2)
+    bumps = torch.eye(KNOTS**2).view(-1, 1, KNOTS, KNOTS)
+    bending = functional.interpolate(bumps, (height, width), mode="bicubic", align_corners=True)
+    return torch.cat([torch.stack([x, y, torch.ones(height, width)]), bending[:, 0]]).flatten(1)

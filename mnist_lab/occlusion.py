@@ -18,7 +18,7 @@ from mnist_lab.checks import (
     describe,
     is_dense,
 )
-from mnist_lab.footprint import Footprints, Windows, supported
+from mnist_lab.footprint import Footprints, Patches, supported
 from mnist_lab.observation import device_of, dtype_of, observed
 from mnist_lab.progress import progress as progress_bar
 
@@ -146,11 +146,10 @@ def occluded_probabilities(
     if isinstance(fill, Tensor):
         paint = _digits(fill, "fill", count=len(images))
     else:
-        paint = torch.tensor(check_number(fill, "fill", low=0, high=PIXEL_MAX)).reshape(1, 1, 1, 1)
+        paint = torch.tensor(check_number(fill, "fill", low=0, high=PIXEL_MAX)).expand(1, 1, SIDE, SIDE)
     check_flag(progress, "progress")
 
     device, dtype = device_of(model), dtype_of(model)
-    covered = patch_masks(patch).unsqueeze(1).to(device)
     paints = paint.to(device, dtype).expand(len(images), -1, -1, -1)
     maps = []
     shown = progress and len(images) > 1
@@ -162,7 +161,7 @@ def occluded_probabilities(
         evaluate = _evaluation(model, patch, device)
         for index in range(len(images)):
             pixels = images[index : index + 1].to(device, dtype)
-            logits = evaluate(pixels, torch.where(covered, paints[index], pixels))
+            logits = evaluate(pixels, paints[index : index + 1])
             maps.append(logits.softmax(dim=1).reshape(SIDE, SIDE, -1).cpu())
             bar.step()
     return torch.stack(maps) if maps else torch.zeros(0, SIDE, SIDE, CLASSES, dtype=dtype)
@@ -195,16 +194,17 @@ def patch_masks(patch: int) -> Tensor:
 
 
 def _evaluation(model: nn.Module, patch: int, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """How to get from an image and its occluded copies to the logits of those."""
-    if not supported(model):
-        return lambda _, occluded: torch.cat(
-            [check_logits(model(batch), len(batch), classes=None) for batch in occluded.split(BATCH)]
-        )
-    places = torch.arange(SIDE, device=device)
-    starts = torch.cartesian_prod(places, places) - patch // 2
-    # A patch at the border is cut off there; its window holds some uncovered pixels instead.
-    windows = Windows(starts.clamp(0, SIDE - patch), (patch, patch))
-    return Footprints(model, windows, (SIDE, SIDE)).logits
+    """How to get from an image and what the patch shows to the logits of its occluded copies."""
+    if supported(model):
+        starts = tuple(centre - patch // 2 for centre in range(SIDE))
+        return Footprints(model, Patches(starts, starts, patch), (SIDE, SIDE)).logits
+    masks = patch_masks(patch).unsqueeze(1).to(device).split(BATCH)
+
+    def in_full(image: Tensor, paint: Tensor) -> Tensor:
+        batches = (torch.where(covered, paint, image) for covered in masks)
+        return torch.cat([check_logits(model(batch), len(batch), classes=None) for batch in batches])
+
+    return in_full
 
 
 def _digits(images: object, name: str, *, count: int = 1) -> Tensor:

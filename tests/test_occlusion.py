@@ -82,6 +82,15 @@ def test_equals_evaluating_every_occluded_image(batch_norm: bool, patch: int) ->
     torch.testing.assert_close(ours[0], in_full(model, image, patch, 100), rtol=0, atol=1e-9)
 
 
+def test_what_is_kept_of_one_network_serves_another_of_its_shape() -> None:
+    """Places are kept for a patch size, weights are not; a network of other strides has places of its own."""
+    narrow, wide = (chain(nn.Conv2d(1, 4, 3, stride=stride), nn.ReLU()) for stride in (1, 2))
+    for network in (decided(), decided(batch_norm=True), narrow, wide, decided(scale=50)):
+        model = network.double().eval()
+        ours = occluded_probabilities(model, digits(), 4, 90)
+        torch.testing.assert_close(ours[0], in_full(model, digits(), 4, 90), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("patch", PATCHES)
 def test_own_pixels_change_nothing(patch: int) -> None:
     model, images = decided().double(), digits(2)

@@ -49,6 +49,19 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(
     assert same(models[0].state_dict(), models[1].state_dict())
 
 
+def test_smoothed_labels_are_what_the_first_batch_is_measured_by(bar_dataset: lab.Dataset) -> None:
+    """Of a smoothed label a share is spread evenly over all classes: its loss is that mixture of losses."""
+    dataset = lab.Dataset("one batch", bar_dataset.train[:64], bar_dataset.validation, bar_dataset.test)
+    model = lab.DigitCNN()
+    with observed(model), torch.no_grad():
+        surprise = -model(dataset.train.images).log_softmax(dim=1)
+    own = surprise[torch.arange(64), dataset.train.labels].mean()
+    recipe = lab.Recipe(epochs=1, batch_size=64, label_smoothing=0.3)
+    first = lab.fit(model, dataset, recipe, progress=False).batch_loss[0]
+    assert first == pytest.approx(float(0.7 * own + 0.3 * surprise.mean()), rel=1e-4)
+    assert first != pytest.approx(float(own), rel=1e-4)
+
+
 def test_another_seed_gives_other_weights(bar_dataset: lab.Dataset) -> None:
     one, other = lab.DigitCNN(), lab.DigitCNN()
     lab.fit(one, bar_dataset, lab.Recipe(epochs=1, seed=0), progress=False)
@@ -169,6 +182,7 @@ def test_a_last_step_that_goes_astray_is_noticed_too(bar_dataset: lab.Dataset) -
         ({"weight_decay": -0.1}, "weight_decay"),
         ({"warmup": 1.5}, "warmup: .* at most 1, got 1.5"),
         ({"augment": "yes"}, "augment: expected True or False"),
+        ({"label_smoothing": 1.1}, "label_smoothing: .* at most 1, got 1.1"),
         ({"precision": "float16"}, "precision: expected one of 'float32', 'bfloat16'"),
         ({"seed": -1}, "seed"),
     ],

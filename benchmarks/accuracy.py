@@ -1,0 +1,172 @@
+"""What the accurate recipe reaches, and what each part of it gives: ``python -m benchmarks.accuracy``.
+
+Every variant of :meth:`mnist_lab.Recipe.accurate` is trained from the same seeds, plain and with batch normalization,
+and compared with the recipe itself seed by seed, on the validation images. The test images are read once, at the end,
+and by the networks of the recipe alone. Networks are kept in the cache, so a run that was stopped goes on where it was,
+and one with more seeds trains those alone. Twenty epochs take some minutes each time: this takes hours on two cores.
+
+    python -m benchmarks.accuracy --seeds 5 --ablation-seeds 3
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import mean, stdev
+
+import mnist_lab as lab
+from benchmarks.measure import environment, told, write
+from mnist_lab.checkpoints import NAMES
+from mnist_lab.progress import progress
+from mnist_lab.statistics import mean_interval, paired_comparison
+
+RECIPE = "the recipe"
+# What of the recipe each variant changes.
+VARIANTS: dict[str, dict[str, object]] = {
+    RECIPE: {},
+    "without distorted images": {"augment": False},
+    "without smoothed labels": {"label_smoothing": 0.0},
+    "half as long": {"epochs": lab.Recipe.accurate().epochs // 2},
+    "the default recipe": asdict(lab.Recipe()),
+}
+PAGE = """
+Accuracy
+========
+
+Unlike the report, these figures were not computed when the site was built: it takes hours. ``python -m
+benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by the recipe of ``Recipe.accurate()``, and without each of the
+recipe's parts in turn, from the same seeds. Validation images compare the variants, seed by seed, with the 95 %
+interval of the mean difference. The test images are read once, at the end, by the networks of the recipe alone.
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A variant's accuracies, a value a seed.
+
+    Parameters
+    ----------
+    variant
+        Its name.
+    network
+        ``"plain"`` or ``"batch_norm"``.
+    validation
+        Validation accuracy from each seed, 0..1.
+    test
+        Test accuracy from each seed; empty but for the recipe itself.
+    """
+
+    variant: str
+    network: str
+    validation: tuple[float, ...]
+    test: tuple[float, ...] = ()
+
+
+def main() -> None:
+    """Train what is not trained yet, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5, help="of the recipe itself (default: %(default)s)")
+    parser.add_argument("--ablation-seeds", type=int, default=3, help="of each variant (default: %(default)s)")
+    options = parser.parse_args()
+    where = environment()
+    dataset = lab.load_dataset()
+
+    results: list[Result] = []
+    counts = {variant: options.seeds if variant == RECIPE else options.ablation_seeds for variant in VARIANTS}
+    with progress(sum(counts.values()) * len(NAMES), "accuracy", unit="network") as bar:
+        for variant, count in counts.items():
+            for name in NAMES if count else ():
+                networks = []
+                for seed in range(count):
+                    networks.append(_network(dataset, name, variant, seed))
+                    bar.line(f"{variant}: {networks[-1]}")
+                    bar.step()
+                results.append(Result(variant, name, tuple(network.validation_accuracy for network in networks)))
+                keep(results, where)  # so that what was stopped has its table too
+    # Nothing is chosen any more: the test images are read.
+    for number, result in enumerate(results):
+        if result.variant == RECIPE:
+            models = [_network(dataset, result.network, RECIPE, seed).model for seed in range(options.seeds)]
+            test = tuple(lab.evaluate(model, dataset.test).accuracy for model in models)
+            results[number] = replace(result, test=test)
+    keep(results, where)
+    print("\n".join([*lines(results), told(where)]))
+
+
+def keep(results: list[Result], where: dict[str, str]) -> None:
+    """Write what is known, as JSON and as a table."""
+    values = {
+        "environment": where,
+        "recipe": asdict(lab.Recipe.accurate()),
+        "results": [asdict(result) for result in results],
+    }
+    write("accuracy", values, table(results, where))
+
+
+def _network(dataset: lab.Dataset, name: str, variant: str, seed: int) -> lab.TrainedNetwork:
+    changes = {**VARIANTS[variant], "seed": seed}
+    recipe = replace(lab.Recipe.accurate(), **changes)  # type: ignore[arg-type]
+    return lab.trained(name, seed=seed, recipe=recipe, dataset=dataset)
+
+
+def points(values: Sequence[float]) -> str:
+    """Accuracies as text: the mean in per cent, the deviation over the seeds in points, and their number.
+
+    >>> points([0.995, 0.997])
+    '99.60 % ± 0.14 (n = 2)'
+    """
+    deviation = f" ± {100 * stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * mean(values):.2f} %{deviation} (n = {len(values)})"
+
+
+def given(result: Result, recipe: Result) -> str:
+    """What is lost without a part, in points with its interval, from the seeds that both were trained from."""
+    count = min(len(result.validation), len(recipe.validation))
+    if result is recipe or count < 2:
+        return ""
+    comparison = paired_comparison(recipe.validation[:count], result.validation[:count])
+    low, value, high = (100 * number for number in (comparison.low, comparison.mean, comparison.high))
+    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def rows(results: list[Result]) -> list[tuple[str, str, str, str]]:
+    """Variant, network, validation accuracy and difference of every result."""
+    recipes = {result.network: result for result in results if result.variant == RECIPE}
+    return [
+        (result.variant, result.network, points(result.validation), given(result, recipes[result.network]))
+        for result in results
+    ]
+
+
+def tested(results: list[Result]) -> list[str]:
+    """A sentence for each kind of network: what it reaches on the test images."""
+    sentences = []
+    for result in results:
+        if len(result.test) > 1:
+            interval = mean_interval(result.test)
+            low, high = 100 * interval.low, 100 * interval.high
+            seeds = ", ".join(f"{100 * accuracy:.2f}" for accuracy in result.test)
+            sentences.append(
+                f"Test accuracy, {result.network}: {points(result.test)}, 95 % interval of the mean {low:.2f} to "
+                f"{high:.2f} %; seed by seed {seeds}."
+            )
+    return sentences
+
+
+def lines(results: list[Result]) -> list[str]:
+    """The table for a terminal."""
+    return [f"{a:26s} {b:11s} {c:26s} {d}" for a, b, c, d in rows(results)] + tested(results)
+
+
+def table(results: list[Result], where: dict[str, str]) -> list[str]:
+    """The page for the site."""
+    text = PAGE.strip().splitlines()
+    text += ["", ".. list-table::", "   :header-rows: 1", "   :widths: 30 16 28 26", ""]
+    for cells in [("variant", "network", "validation accuracy", "difference, points"), *rows(results)]:
+        text += [f"   {'* -' if number == 0 else '  -'} {cell}".rstrip() for number, cell in enumerate(cells)]
+    for sentence in [*tested(results), told(where)]:
+        text += ["", sentence]
+    return text
+
+
+if __name__ == "__main__":
+    main()

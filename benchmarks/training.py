@@ -1,0 +1,201 @@
+"""Training against the usual loop: an epoch, seconds to 99 % test accuracy, arithmetic rate, peak memory.
+
+The usual loop is the one of most tutorials: torchvision's data set with ToTensor and Normalize, a DataLoader of batch
+64 that shuffles, and the same network written in the order convolution, ReLU, pool. Both train on the same 50,000
+images.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+import mnist_lab as lab
+from benchmarks.measure import Row, seconds, turns
+from mnist_lab.progress import progress
+
+USUAL = "the usual loop"
+GOAL = 0.99
+PATIENCE = 10  # epochs after which the usual loop is taken not to reach the goal
+# The shortest run that reaches the goal on the validation images.
+SHORT = {"epochs": 2, "label_smoothing": 0.1}
+
+
+class UsualNetwork(nn.Module):
+    """The same layers as DigitCNN, as tutorials write them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, 3, padding=1)
+        self.conv2 = nn.Conv2d(32, 32, 3, padding=1)
+        self.fc1 = nn.Linear(1568, 500)
+        self.fc2 = nn.Linear(500, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, 10)."""
+        x = functional.max_pool2d(functional.relu(self.conv1(images)), 2)
+        x = functional.max_pool2d(functional.relu(self.conv2(x)), 2)
+        logits: Tensor = self.fc2(functional.relu(self.fc1(torch.flatten(x, 1))))
+        return logits
+
+
+class DigitImages(datasets.MNIST):
+    """torchvision's data set, item by item as it does it, over images that are in memory already."""
+
+    def __init__(self, split: lab.Split) -> None:
+        self.data, self.targets = split.images[:, 0], split.labels
+        self.target_transform = None
+        self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+
+
+def usual_epochs(split: lab.Split) -> Iterator[UsualNetwork]:
+    """Train epoch after epoch with Adadelta, 1.0 in the first epoch and 0.7 times less in each that follows."""
+    model = UsualNetwork()
+    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(DigitImages(split), batch_size=64, shuffle=True)
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
+    while True:
+        model.train()
+        for images, labels in loader:
+            optimizer.zero_grad()
+            functional.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+        schedule.step()
+        yield model
+
+
+def usual_accuracy(model: nn.Module, split: lab.Split) -> float:
+    """Share of the images that the usual network classifies correctly."""
+    model.eval()
+    with torch.no_grad():
+        batches: DataLoader[tuple[Tensor, Tensor]] = DataLoader(DigitImages(split), batch_size=500)
+        right = sum(int((model(images).argmax(dim=1) == labels).sum()) for images, labels in batches)
+    return right / len(split)
+
+
+def epoch_arithmetic(count: int) -> float:
+    """Floating-point operations of an epoch over so many images, two for a multiply-add."""
+    # Forward, and backward for weights and for inputs; the images themselves need no gradient.
+    shapes = {row.name: row.multiply_adds or 0 for row in lab.layer_shapes(lab.DigitCNN())}
+    return 2.0 * count * (3 * sum(shapes.values()) - shapes["conv1"])
+
+
+def matrix_rate(dtype: torch.dtype, size: int = 2048, products: int = 20) -> float:
+    """The machine's rate of matrix products, in GFLOP/s."""
+    matrix = torch.randn(size, size).to(dtype)
+    for _ in range(3):
+        matrix @ matrix
+    return products * 2 * size**3 / seconds(lambda: [matrix @ matrix for _ in range(products)]) / 1e9
+
+
+def epoch(quick: bool) -> list[Row]:
+    """An epoch of each precision, and its arithmetic rate beside that of matrix products."""
+    dataset = lab.load_dataset()
+    train = dataset.train[:5_000] if quick else dataset.train
+    # Little to measure at the end of the epoch; what it takes is not counted anyway.
+    data = lab.Dataset(dataset.name, train, dataset.validation[:100], dataset.test[:0])
+    precisions = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+    def ours(precision: str) -> Callable[[], float]:
+        recipe = lab.Recipe(epochs=1, precision=precision)
+        return lambda: lab.fit(lab.DigitCNN(), data, recipe, progress=False).seconds[0]
+
+    def rate(precision: str) -> Callable[[], float]:
+        return lambda: matrix_rate(precisions[precision])
+
+    usual = usual_epochs(train)
+    contestants: dict[str, Callable[[], float]] = {USUAL: lambda: seconds(lambda: next(usual))}
+    for precision in precisions:
+        contestants |= {precision: ours(precision), f"{precision} products": rate(precision)}
+    values = turns(contestants, 2 if quick else 5, "an epoch")
+    rows = [
+        Row(f"An epoch of {len(train):,} images, {precision}", "s", USUAL, values[precision], values[USUAL])
+        for precision in precisions
+    ]
+    for precision in precisions:
+        reached = tuple(epoch_arithmetic(len(train)) / taken / 1e9 for taken in values[precision])
+        products = values[f"{precision} products"]
+        subject = f"Arithmetic of an epoch, {precision}"
+        rows.append(Row(subject, "GFLOP/s", "matrix products of 2048 x 2048", reached, products, share=True))
+    return rows
+
+
+def to_99(quick: bool) -> list[Row]:
+    """Seconds of training until 99 % of the test images are classified correctly, from several seeds."""
+    dataset = lab.load_dataset()
+    precision = "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
+    for _ in usual_epochs(dataset.train[:1_000]):  # warm-up
+        break
+    lab.fit(lab.DigitCNN(), _small(dataset), lab.Recipe(epochs=1, precision=precision), progress=False)
+
+    ours, theirs, reached, epochs = [], [], [], []
+    seeds = range(1 if quick else 5)
+    with progress(len(seeds), "seconds to 99 %", unit="seed") as bar:
+        for seed in seeds:
+            recipe = lab.Recipe(**SHORT, precision=precision, seed=seed)  # type: ignore[arg-type]
+            model = lab.DigitCNN(seed=seed)
+            ours.append(sum(lab.fit(model, dataset, recipe, progress=False).seconds))
+            reached.append(lab.evaluate(model, dataset.test).accuracy)
+            taken, number = _usual_to_goal(dataset, seed)
+            theirs.append(taken)
+            epochs.append(number)
+            bar.line(f"seed {seed}: ours {ours[-1]:.1f} s, {reached[-1]:.2%}; {USUAL} {taken:.1f} s, {number} epochs")
+            bar.step()
+    note = (
+        f"Ours: {SHORT['epochs']} epochs, {precision}, which reach {min(reached):.2%} to {max(reached):.2%}, "
+        f"at least 99 % from {sum(accuracy >= GOAL for accuracy in reached)} of {len(reached)} seeds. "
+        f"Theirs: Adadelta, to the first epoch that ends at 99 % or above, the {min(epochs)}. to the {max(epochs)}."
+    )
+    return [Row("Training to 99 % test accuracy", "s", USUAL, tuple(ours), tuple(theirs), note=note)]
+
+
+def _small(dataset: lab.Dataset) -> lab.Dataset:
+    return lab.Dataset(dataset.name, dataset.train[:1_000], dataset.validation[:100], dataset.test[:0])
+
+
+def _usual_to_goal(dataset: lab.Dataset, seed: int) -> tuple[float, int]:
+    """Seconds and epochs of the usual loop until its first epoch that ends at the goal; measuring is not counted."""
+    torch.manual_seed(seed)
+    taken, trained = 0.0, usual_epochs(dataset.train)
+    for number in range(1, PATIENCE + 1):
+        start = time.perf_counter()
+        model = next(trained)
+        taken += time.perf_counter() - start
+        if usual_accuracy(model, dataset.test) >= GOAL:
+            return taken, number
+    raise RuntimeError(f"the usual loop did not reach {GOAL:.0%} within {PATIENCE} epochs")
+
+
+def memory(quick: bool) -> list[Row]:
+    """The largest memory of a process that trains an epoch, each in a fresh interpreter."""
+    contestants = {kind: lambda kind=kind: _peak(kind) for kind in ("ours", "usual")}
+    values = turns(contestants, 1 if quick else 3, "peak memory", warm=False)
+    note = "A whole process: interpreter, torch and the data included."
+    return [Row("Peak memory of training", "MiB", USUAL, values["ours"], values["usual"], note=note)]
+
+
+def _peak(kind: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.training", kind]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _train_and_tell(kind: str) -> None:
+    """Train an epoch and print the peak memory of this process in MiB."""
+    dataset = lab.load_dataset()
+    if kind == "ours":
+        lab.fit(lab.DigitCNN(), dataset, lab.Recipe(epochs=1), progress=False)
+    else:
+        usual_accuracy(next(usual_epochs(dataset.train)), dataset.validation)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak / (2**20 if sys.platform == "darwin" else 2**10))  # bytes there, KiB elsewhere
+
+
+if __name__ == "__main__":
+    _train_and_tell(sys.argv[1])
