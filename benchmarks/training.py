@@ -24,8 +24,8 @@ from mnist_lab.progress import progress
 USUAL = "the usual loop"
 GOAL = 0.99
 PATIENCE = 10  # epochs after which the usual loop is taken not to reach the goal
-# The shortest run that reaches the goal on the validation images.
-SHORT = {"epochs": 2, "label_smoothing": 0.1}
+# The shortest run that reaches the goal on the validation images: one epoch, in smaller and so in more steps.
+SHORT = {"epochs": 1, "batch_size": 64, "learning_rate": 4e-3, "label_smoothing": 0.1}
 
 
 class UsualNetwork(nn.Module):
@@ -149,9 +149,9 @@ def to_99(quick: bool) -> list[Row]:
             bar.line(f"seed {seed}: ours {ours[-1]:.1f} s, {reached[-1]:.2%}; {USUAL} {taken:.1f} s, {number} epochs")
             bar.step()
     note = (
-        f"Ours: {SHORT['epochs']} epochs, {precision}, which reach {min(reached):.2%} to {max(reached):.2%}, "
+        f"Ours: epochs: {SHORT['epochs']}, {precision}, {min(reached):.2%} to {max(reached):.2%} at the end, "
         f"at least 99 % from {sum(accuracy >= GOAL for accuracy in reached)} of {len(reached)} seeds. "
-        f"Theirs: Adadelta, to the first epoch that ends at 99 % or above, the {min(epochs)}. to the {max(epochs)}."
+        f"Theirs: Adadelta, to the first epoch that ends at 99 % or above; epochs: {min(epochs)} to {max(epochs)}."
     )
     return [Row("Training to 99 % test accuracy", "s", USUAL, tuple(ours), tuple(theirs), note=note)]
 
