@@ -159,7 +159,8 @@ def load_dataset(source: str = "auto", root: str | os.PathLike[str] | None = Non
     of each class validates.
 
     Where no folder was named, none of the files is in the user's cache and the download fails, ``"auto"`` gives
-    digits drawn from strokes (:mod:`mnist_lab.synthetic`), with a warning. The download is tried once in a process.
+    digits drawn from strokes (:func:`mnist_lab.synthetic.digits`), with a warning. The download is tried once in a
+    process.
 
     Parameters
     ----------
