@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -78,7 +79,7 @@ def execute(
     *,
     rests_on: str = "",
     at_once: int = 2,
-    report: Callable[[str], object] = print,
+    report: Callable[[str], object] = partial(print, flush=True),
 ) -> dict[str, Path]:
     """Run notebooks and write them with their outputs.
 
@@ -106,6 +107,8 @@ def execute(
         If a cell raised, or a kernel died; the others are run and kept all the same.
     """
     results = {page: target / f"{page}.ipynb" for page in notebooks}
+    # Threads that share processors with those of another kernel wait for each other most of the time.
+    threads = max(1, (os.cpu_count() or 1) // at_once)
 
     def one(page: str) -> str | None:
         start = time.perf_counter()
@@ -114,14 +117,14 @@ def execute(
             if _key_of(results[page]) == key:
                 return None
             notebook = nbformat.read(notebooks[page], as_version=4)
-            _run(notebook)
+            _run(notebook, threads)
         except CellExecutionError as error:
             return f"{page}: a cell raised\n{re.sub(COLOUR, '', str(error))}"
         except (CellTimeoutError, DeadKernelError, nbformat.reader.NotJSONError) as error:
             return f"{page}: {error}"
         notebook.metadata["mnist_lab"] = {"key": key}
-        with written_whole(results[page]) as partial:
-            nbformat.write(notebook, partial)
+        with written_whole(results[page]) as unfinished:
+            nbformat.write(notebook, unfinished)
         report(f"{page}: ran in {time.perf_counter() - start:.0f} s")
         return None
 
@@ -140,10 +143,11 @@ def _key_of(path: Path) -> str | None:
     return key
 
 
-def _run(notebook: nbformat.NotebookNode) -> None:
+def _run(notebook: nbformat.NotebookNode, threads: int) -> None:
     # The kernel is one of a reader: nothing in it knows of the report's build, and figures are shown in the notebook.
     ours = {REPORT_VARIABLE, ANSWERS_VARIABLE, "MPLBACKEND"}
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment = {"OMP_NUM_THREADS": str(threads)}
+    environment |= {name: value for name, value in os.environ.items() if name not in ours}
     client = NotebookClient(notebook, timeout=SECONDS_A_CELL, extra_arguments=list(KERNEL))
     asyncio.run(client.async_execute(env=environment))  # a loop of its own, closed at the end
 
