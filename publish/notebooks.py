@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -73,13 +72,17 @@ def _complete(notebooks: dict[str, Path]) -> dict[str, Path]:
     return notebooks
 
 
+def _tell(text: str) -> None:
+    print(text, flush=True)  # while the others run, also where output is gathered
+
+
 def execute(
     notebooks: Mapping[str, Path],
     target: Path = EXECUTED,
     *,
     rests_on: str = "",
     at_once: int = 2,
-    report: Callable[[str], object] = partial(print, flush=True),
+    report: Callable[[str], object] = _tell,
 ) -> dict[str, Path]:
     """Run notebooks and write them with their outputs.
 
