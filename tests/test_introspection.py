@@ -554,3 +554,7 @@ fully connected                           510
 total                                  31,870
 with pooling                           39,710
 """
+
+
+def test_a_tensor_of_parameters_may_be_empty() -> None:
+    assert lab.LayerParameters("fc", "Linear", "fully connected", {"weight": (0, 3), "bias": (2,)}).count == 2
