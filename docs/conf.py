@@ -77,7 +77,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "recommender": {"enable": True, "n_examples": 3, "rubric_header": "Related pages"},
-    "junit": "../_build/gallery-junit.xml",
+    "junit": "../gallery-junit.xml",
     "plot_gallery": True,
 }
 
