@@ -86,7 +86,8 @@ def read_tensors(path: str | os.PathLike[str], form: str) -> tuple[dict[str, Ten
             about = json.loads(text)
             if about["format"] != form:
                 raise CheckpointError(f"{path} has the format {about['format']!r}, expected {form!r}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            # Copies: some versions map the file into memory, and a process dies that reads what is no longer there.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a mapping
         if digest(tensors, text) != metadata["sha256"]:
             raise CheckpointError(f"{path} is damaged: its content was altered since it was written")
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
