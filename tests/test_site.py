@@ -45,7 +45,7 @@ def test_pages_are_stale_when_the_library_or_the_data_changed(
     assert stale(), "nothing is known of an earlier build"
     assert not stale(), "nothing changed"
     library = tmp_path / "mnist_lab"
-    shutil.copytree(ROOT / "mnist_lab", library)
+    shutil.copytree(Path(lab.__file__).parent, library)
     monkeypatch.setattr(lab, "__file__", str(library / "__init__.py"))
     assert not stale(), "the same library elsewhere"
     (library / "model.py").write_text("# changed\n")
