@@ -1,6 +1,7 @@
 """MNIST is MNIST byte for byte, split as promised; labels of either form become class indices."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,16 @@ def test_without_mnist_and_network_drawn_digits_stand_in_loudly(no_network: list
     with pytest.warns(lab.SyntheticDataWarning):
         lab.load_dataset("auto")
     assert no_network == [own_cache / "data"], "the download is tried once"
+
+
+@pytest.mark.usefixtures("no_network")
+def test_without_a_home_digits_are_drawn_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as it does where there is no home
+    monkeypatch.setenv("MNIST_LAB_CACHE", "~/networks")
+    with pytest.warns(lab.SyntheticDataWarning, match="MNIST cannot be looked for. To supply MNIST, .*no home folder"):
+        assert lab.load_dataset().name == "synthetic"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_but_mnist_is_taken_for_mnist(no_network: list[Path]) -> None:
