@@ -1,6 +1,6 @@
 """Measure and write the table: ``python -m benchmarks [--only occlusion] [--quick]``.
 
-Everything takes about twenty minutes on two cores; keep the machine quiet meanwhile. What was measured takes its place
+Keep the machine quiet meanwhile; everything together takes long. What was measured takes its place
 in ``docs/benchmarks/speed.json`` and on the page of the site that is made of it, ``docs/benchmarks/speed.rst``. A quick
 run is shown alone, and so is one on a machine that had other work to do.
 """

@@ -1,6 +1,6 @@
 """What pip cannot bring: TeX and a browser. Each is looked for before any work, and named with the line that brings it.
 
-This is the one place that lists Debian's packages.
+The guide, CI, the workflows and Read the Docs list the same packages; a test sees to that.
 """
 
 import shutil

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -396,3 +397,11 @@ def test_colab_links_need_an_address_on_github(monkeypatch: pytest.MonkeyPatch) 
     assert notebook_cells.colab_link("https://gitlab.com/someone/mnist_lab", page) is None
     assert notebook_cells.colab_link(address, "index") is None
     assert notebook_cells.colab_link(address, "auto_examples/2_visualization/index") is None
+
+
+@pytest.mark.parametrize(
+    "place", [".ci/run", ".github/workflows/docs.yml", ".readthedocs.yaml", "docs/guide/install.rst"]
+)
+def test_whoever_installs_tex_installs_what_is_asked_for(place: str) -> None:
+    listed = set(re.findall(r"[\w-]+", (programs.ROOT / place).read_text(encoding="utf-8")))
+    assert set(programs.TEX_PACKAGES) <= listed
