@@ -482,3 +482,9 @@ def test_the_targeted_attack_refuses(options: dict[str, object], message: str) -
     given = {"model": Linear(), "images": digits(2), "targets": [1, 2], "beta": 0.1, "steps": 1, **options}
     with pytest.raises((TypeError, ValueError), match=message.replace(".", r"\.")):
         lab.targeted_attack(**given)  # type: ignore[arg-type]
+
+
+def test_a_step_may_be_small() -> None:
+    model, image = lab.DigitCNN(seed=0), torch.full((1, 1, 28, 28), 99.0)
+    result = lab.targeted_attack(model, image, [5], beta=0.0, start="image", step_size=0.5, steps=1)
+    assert 0 < float((result.images - image).abs().max()) < 1

@@ -1,5 +1,7 @@
 """Occlusion maps: equal to Captum's, to closed forms, and to evaluating every occluded image in full."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from captum.attr import Occlusion
@@ -283,3 +285,10 @@ def test_bad_input_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError)) as error:
         lab.occlusion_map(**arguments)  # type: ignore[arg-type]
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("look", [lab.occlusion_map, lambda model, image, _: occluded_probabilities(model, image)])
+def test_a_grey_patch_of_three_pixels_is_what_is_asked_for_by_default(look: Callable[..., Tensor]) -> None:
+    model, image = lab.DigitCNN(seed=1), torch.full((1, 1, 28, 28), 200.0)
+    explicit = occluded_probabilities(model, image, patch=3, fill=128)
+    assert torch.equal(look(model, image, 4), explicit[0, :, :, 4] if look is lab.occlusion_map else explicit)
