@@ -161,9 +161,11 @@ change = (
 print(f"the accurate network takes {change}")
 
 # %%
-# One network of each kind is one draw. What each part of the recipe gives, over several
-# seeds, with and without batch normalization, takes too long to measure here: it was
-# measured once and is kept, see :doc:`/benchmarks/accuracy`.
+# One network of each kind
+# ------------------------
+# ... is one draw, and the verdict speaks of these two alone. What each part of the
+# recipe gives, over several seeds and with batch normalization too, takes longer than a
+# page may: it was measured apart, see :doc:`Accuracy </benchmarks/accuracy>`.
 if effect.shown:
     verdict = f"The accurate recipe {'raises' if effect.mean > 0 else 'lowers'}"
 else:
