@@ -21,8 +21,7 @@ from mnist_lab.statistics import mean_interval, paired_comparison
 
 RECIPE = "the recipe"
 # What of the recipe each variant changes.
-VARIANTS: dict[str, dict[str, object]] = {
-    RECIPE: {},
+CHANGES: dict[str, dict[str, object]] = {
     "without distorted images": {"augment": False},
     "without smoothed labels": {"label_smoothing": 0.0},
     "half as long": {"epochs": lab.Recipe.accurate().epochs // 2},
@@ -66,20 +65,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="of the recipe itself (default: %(default)s)")
     parser.add_argument("--ablation-seeds", type=int, default=3, help="of each variant (default: %(default)s)")
+    parser.add_argument(
+        "--ablation-networks", choices=NAMES, nargs="+", default=list(NAMES), help="which the variants are trained as"
+    )
     options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error(f"--seeds: expected at least 1, got {options.seeds}")
     where = environment()
     dataset = lab.load_dataset()
 
     results: list[Result] = []
-    counts = {variant: options.seeds if variant == RECIPE else options.ablation_seeds for variant in VARIANTS}
-    with progress(sum(counts.values()) * len(NAMES), "accuracy", unit="network") as bar:
-        for variant, count in counts.items():
-            for name in NAMES if count else ():
-                networks = []
-                for seed in range(count):
-                    networks.append(_network(dataset, name, variant, seed))
-                    bar.line(f"{variant}: {networks[-1]}")
-                    bar.step()
+    trainings = [(RECIPE, name, options.seeds) for name in NAMES]
+    trainings += [(variant, name, options.ablation_seeds) for name in options.ablation_networks for variant in CHANGES]
+    with progress(sum(count for *_, count in trainings), "accuracy", unit="network") as bar:
+        for variant, name, count in trainings:
+            networks = []
+            for seed in range(count):
+                networks.append(_network(dataset, name, variant, seed))
+                bar.line(f"{variant}: {networks[-1]}")
+                bar.step()
+            if networks:
                 results.append(Result(variant, name, tuple(network.validation_accuracy for network in networks)))
                 keep(results, where)  # so that what was stopped has its table too
     # Nothing is chosen any more: the test images are read.
@@ -103,7 +108,7 @@ def keep(results: list[Result], where: dict[str, str]) -> None:
 
 
 def _network(dataset: lab.Dataset, name: str, variant: str, seed: int) -> lab.TrainedNetwork:
-    changes = {**VARIANTS[variant], "seed": seed}
+    changes = {**CHANGES.get(variant, {}), "seed": seed}
     recipe = replace(lab.Recipe.accurate(), **changes)  # type: ignore[arg-type]
     return lab.trained(name, seed=seed, recipe=recipe, dataset=dataset)
 
