@@ -3,7 +3,8 @@
 Every variant of :meth:`mnist_lab.Recipe.accurate` is trained from the same seeds, plain and with batch normalization,
 and compared with the recipe itself seed by seed, on the validation images. The test images are read once, at the end,
 and by the networks of the recipe alone. Networks are kept in the cache, so a run that was stopped goes on where it was,
-and one with more seeds trains those alone. Twenty epochs take some minutes each time: this takes hours on two cores.
+and one with more seeds trains those alone. Each of twenty epochs takes some seconds on two cores; the whole, an hour
+and more.
 
     python -m benchmarks.accuracy --seeds 5 --ablation-seeds 3
 """
@@ -31,10 +32,11 @@ PAGE = """
 Accuracy
 ========
 
-Unlike the report, these figures were not computed when the site was built: it takes hours. ``python -m
-benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by the recipe of ``Recipe.accurate()``, and without each of the
-recipe's parts in turn, from the same seeds. Validation images compare the variants, seed by seed, with the 95 %
-interval of the mean difference. The test images are read once, at the end, by the networks of the recipe alone.
+Unlike the report, these figures were not computed when the site was built: many networks are trained for them.
+``python -m benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by the recipe of
+:meth:`mnist_lab.Recipe.accurate`, and without each of the recipe's parts in turn, from the same seeds. Validation
+images compare the variants, seed by seed, with the 95 % interval of the mean difference. The test images are read once,
+at the end, by the networks of the recipe alone.
 """
 
 
