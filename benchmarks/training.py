@@ -24,8 +24,8 @@ from mnist_lab.progress import progress
 USUAL = "the usual loop"
 GOAL = 0.99
 PATIENCE = 10  # epochs after which the usual loop is taken not to reach the goal
-# The shortest run that reaches the goal on the validation images: one epoch, in smaller and so in more steps.
-SHORT = {"epochs": 1, "batch_size": 64, "learning_rate": 4e-3, "label_smoothing": 0.1}
+# The shortest run that reaches the goal on the validation images: one epoch, at a high rate.
+SHORT = {"epochs": 1, "learning_rate": 8e-3, "label_smoothing": 0.1}
 
 
 class UsualNetwork(nn.Module):
