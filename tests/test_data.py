@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +78,9 @@ def test_swapped_label_files_are_noticed(small_mnist: Path) -> None:
 
 def test_a_wrong_folder_is_named_and_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "_download", lambda folder: pytest.fail(f"download into {folder}"))
-    with pytest.raises(
-        lab.DataError, match=r"root=.* does not hold MNIST: expected the file .*train-images.*To supply"
-    ):
+    missing = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    message = f"root={str(tmp_path)!r} does not hold MNIST: expected the file {missing}. To supply"
+    with pytest.raises(lab.DataError, match=re.escape(message)):
         lab.load_dataset(root=tmp_path)
     monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
     with pytest.raises(lab.DataError, match="MNIST_LAB_DATA=.* does not hold MNIST"):
@@ -102,8 +103,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_without_mnist_and_network_drawn_digits_stand_in_loudly(no_network: list[Path], own_cache: Path) -> None:
-    with pytest.warns(lab.SyntheticDataWarning, match=r"SYNTHETIC DIGITS .* nor could it be .* To supply MNIST"):
+    with pytest.warns(
+        lab.SyntheticDataWarning, match=r"SYNTHETIC DIGITS .* nor could it be .* To supply MNIST"
+    ) as warned:
         dataset = lab.load_dataset()
+    assert warned[0].filename == __file__, "the warning points at the caller"
     assert dataset.name == "synthetic"
     assert [len(split) for split in dataset.splits().values()] == [50, 10, 10]
     assert dataset.checksum == lab.load_dataset("synthetic").checksum
@@ -231,6 +235,7 @@ def test_no_label_at_all() -> None:
         (torch.full((1, 10), 0.1), r"\[0.1, 0.1.* as row 0"),
         (torch.zeros(2, 10), "as row 0"),
         (torch.cat([torch.eye(10)[:1], torch.ones(1, 10)]), "as row 1"),
+        (torch.cat([torch.eye(10)[:1], torch.full((1, 10), 0.1)]), r"\[0.1, 0.1.* as row 1"),
         (torch.eye(10)[:1] * 2, "as row 0"),
         (torch.tensor([[float("nan")] + [0.0] * 9]), "as row 0"),
         (torch.tensor([[2.0, -1.0] + [0.0] * 8]), "as row 0"),
@@ -250,3 +255,19 @@ def test_labels_of_no_known_form_are_refused(labels: object, message: str) -> No
 def test_one_hot_takes_no_rows() -> None:
     with pytest.raises(ValueError, match="indices: expected class indices"):
         lab.one_hot(torch.eye(10))
+
+
+def test_a_split_of_floats_is_refused_and_says_what_was_given() -> None:
+    with pytest.raises(TypeError, match=r"images: expected uint8 .*, got a float32 tensor of shape \(2, 1, 28, 28\)"):
+        lab.Split(torch.zeros(2, 1, 28, 28), torch.tensor([0, 1]))
+
+
+def test_a_dataset_of_what_is_no_split_names_it_and_what_it_should_be() -> None:
+    split = lab.Split(torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 1]))
+    with pytest.raises(TypeError, match=r"validation: expected a Split\(images, labels\), got list \[\]"):
+        lab.Dataset("mine", split, [], split)  # type: ignore[arg-type]
+
+
+def test_a_dataset_says_how_many_images_it_has() -> None:
+    split = lab.Split(torch.zeros(1_200, 1, 28, 28, dtype=torch.uint8), torch.zeros(1_200).long())
+    assert repr(lab.Dataset("mine", split, split[:7], split[:1])) == "Dataset(mine: train 1,200, validation 7, test 1)"

@@ -1,6 +1,7 @@
 """Shapes, parameters and neurons: against torchinfo, fvcore and closed forms, for networks of many kinds."""
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -473,6 +474,14 @@ def test_a_wrong_input_shape_is_refused(shape: Any, error: type[Exception], mess
         lab.layer_shapes(lab.DigitCNN(), shape)
 
 
+@pytest.mark.parametrize("to", [torch.float64, torch.bfloat16, "meta"], ids=str)
+def test_shapes_do_not_depend_on_the_kind_of_weights_nor_on_where_they_are(to: torch.dtype | str) -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
+
+    assert repr(lab.layer_shapes(network().to(to))) == repr(lab.layer_shapes(network()))  # type: ignore[arg-type]
+
+
 def test_an_unknown_layer_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(KeyError, match="no layer 'conv3'; there are standardize, conv1, pool1"):
         lab.layer_shapes(lab.DigitCNN())["conv3"]
@@ -503,6 +512,15 @@ def test_names_too_long_for_the_table_go_on_in_a_second_line() -> None:
         "layer2.0.downsam  BatchNorm2d  128×28×28   128×28×28",
         "ple.1",
     ]
+
+
+def test_parameters_of_long_names_and_of_a_tensor_that_two_layers_share() -> None:
+    class LinearOfAVeryLongName(nn.Linear): ...
+
+    first, tied = LinearOfAVeryLongName(4, 4), nn.Linear(4, 4, bias=False)
+    tied.weight = first.weight
+    model = nn.Sequential(OrderedDict([("first", first), ("tied" * 9, tied), ("last", nn.LSTM(4, 4, 2))]))
+    assert f"\n{lab.parameter_counts(model)}\n" == TIED
 
 
 SHAPES = """
@@ -558,3 +576,22 @@ with pooling                           39,710
 
 def test_a_tensor_of_parameters_may_be_empty() -> None:
     assert lab.LayerParameters("fc", "Linear", "fully connected", {"weight": (0, 3), "bias": (2,)}).count == 2
+
+
+TIED = """
+layer            kind      tensors                                    parameters
+--------------------------------------------------------------------------------
+first            LinearOf  4×4 + 4                                            20
+                 AVeryLon
+                 gName
+tiedtiedtiedtie  Linear    (counted above)                                     0
+dtiedtiedtiedti
+edtied
+last             LSTM      16×4 + 16×4 + 16 + 16 + 16×4 + 16×4 + 16          320
+                           + 16
+--------------------------------------------------------------------------------
+convolutional                                                                  0
+fully connected                                                               20
+other                                                                        320
+total                                                                        340
+"""
