@@ -265,6 +265,24 @@ def test_the_search_finds_the_least_distortion_of_a_linear_network() -> None:
     torch.testing.assert_close(result.beta, 392 * normal.norm() / distance, rtol=0.2, atol=0)
 
 
+def test_the_search_stays_within_the_intensities_and_uses_them_to_their_ends(trained: lab.DigitCNN) -> None:
+    seen: list[Tensor] = []
+    originals = torch.zeros(3, 1, 28, 28, dtype=torch.uint8)
+    originals[:, :, :, 14:] = 255
+    result = lab.targeted_attack(
+        trained,
+        originals,
+        [1, 2, 3],
+        start="noise",
+        sigma=300.0,
+        steps=30,
+        callback=lambda _, images: seen.append(images),
+    )
+    assert all(images.min() >= 0 and images.max() <= 255 for images in seen)
+    assert (result.images == 0).any()
+    assert (result.images == 255).any()
+
+
 def test_the_found_weight_is_the_largest_that_succeeds(trained: lab.DigitCNN, bar_dataset: lab.Dataset) -> None:
     images, targets = (rows[::3] for rows in pairs(bar_dataset.test, 1))
     found = lab.targeted_attack(trained, images, targets, start="image")
@@ -410,6 +428,8 @@ def test_gradients_are_found_where_the_caller_wants_none(
 def test_a_network_in_double_precision_is_attacked_in_it() -> None:
     result = lab.targeted_attack(double_network(), digits(1), [3], 0.01, steps=1)
     assert result.images.dtype == result.cost.dtype == result.probabilities.dtype == torch.float64
+    found = lab.targeted_attack(double_network(), digits(1), [3], "search", steps=2)
+    assert found.images.dtype == found.beta.dtype == found.cost.dtype == torch.float64
 
 
 # What is handled, and what is refused

@@ -142,6 +142,12 @@ def test_masks_cover_what_is_inside() -> None:
         assert bool(masks[torch.arange(784), torch.arange(784) // 28, torch.arange(784) % 28].all())
 
 
+@pytest.mark.parametrize("patch", [0, 29])
+def test_masks_are_of_patches_that_fit_the_image(patch: int) -> None:
+    with pytest.raises(ValueError, match=f"patch: expected an integer in 1..28, got {patch}"):
+        patch_masks(patch)
+
+
 class Inner(nn.Module):
     """A network of another make: not a chain, and larger steps than the assignment's."""
 
