@@ -479,7 +479,7 @@ def test_shapes_do_not_depend_on_the_kind_of_weights_nor_on_where_they_are(to: t
     def network() -> nn.Module:
         return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
 
-    assert repr(lab.layer_shapes(network().to(to))) == repr(lab.layer_shapes(network()))  # type: ignore[arg-type]
+    assert repr(lab.layer_shapes(network().to(to))) == repr(lab.layer_shapes(network()))
 
 
 def test_an_unknown_layer_is_an_error_that_names_the_known_ones() -> None:

@@ -82,7 +82,7 @@ gained = int((right["accurate"] & ~right["default"]).sum())
 lost = int((right["default"] & ~right["accurate"]).sum())
 print(f"read by the accurate network alone: {gained}, by the default alone: {lost}")
 effect = lab.statistics.paired_comparison(
-    right["default"].double(), right["accurate"].double()
+    right["default"].double().tolist(), right["accurate"].double().tolist()
 )
 difference = (
     f"{100 * effect.mean:+.2f} points, {effect.confidence:.0%} interval"
