@@ -53,9 +53,9 @@ print(f"least loss: {floor:.3f} nats")
 # Longer
 # ------
 # Images that are never the same twice can be shown more often before the network learns
-# them by heart. In grey are the distorted images with their smoothed labels, which are
-# harder than any image it will be asked about: that is why the error of the training
-# batches stays above that of the validation images, which are not distorted.
+# them by heart. In grey are the batches that it is trained on, distorted and with
+# smoothed labels, so their loss stays above the floor; the other curves are of images
+# as they are with their plain labels.
 default = lab.trained("plain", dataset=dataset)
 accurate = lab.trained("plain", recipe=recipe, dataset=dataset)
 figure = lab.plotting.training_curves(accurate.history)
@@ -142,7 +142,9 @@ chosen = torch.cat(rows).repeat_interleave(9)
 others = torch.tensor([[c for c in range(10) if c != d] for d in range(10)])
 targets = others[labels[chosen[::9]]].flatten()
 found = {
-    name: lab.targeted_attack(model, dataset.test.images[chosen], targets, "search")
+    name: lab.targeted_attack(
+        model, dataset.test.images[chosen], targets, "search", "image"
+    )
     for name, model in models.items()
 }
 for name, result in found.items():
