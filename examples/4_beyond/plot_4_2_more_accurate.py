@@ -133,7 +133,8 @@ for strength, *pair in zip(STRENGTHS, *shares.values(), strict=True):
 # about the same images how small a change makes them another class, for each of the
 # nine. An image gives one value, the geometric mean of its quotients, since changes of
 # the same image are no independent measurements; an attack that fails in either network
-# is left out.
+# is left out. A long whisker in the figure says that for a few images the search found
+# no near one, not that there is none.
 EACH = 3  # images a digit
 both = right["default"] & right["accurate"]
 labels = dataset.test.labels
