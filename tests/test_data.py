@@ -116,6 +116,13 @@ def test_without_mnist_and_network_drawn_digits_stand_in_loudly(no_network: list
     assert no_network == [own_cache / "data"], "the download is tried once"
 
 
+@pytest.mark.usefixtures("no_network", "own_cache")
+def test_the_warning_points_at_the_caller() -> None:
+    with pytest.warns(lab.SyntheticDataWarning) as warned:
+        lab.load_dataset()
+    assert warned[0].filename == __file__
+
+
 @pytest.mark.usefixtures("no_network")
 def test_without_a_home_digits_are_drawn_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
