@@ -1,5 +1,6 @@
 """Attacks climb the cost that they name, by the formula that they name, and leave the network alone."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -325,6 +326,13 @@ def test_a_target_out_of_reach_is_reported_and_not_hidden() -> None:
     assert result.success.tolist() == [True, False]
     assert "1 taken for their target" in repr(result)
     assert result.images.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["images", "probabilities", "cost"])
+def test_a_walk_that_went_astray_has_a_result_too(trained: lab.DigitCNN, name: str) -> None:
+    result = lab.maximize_logit(trained, [1], steps=1)
+    astray = dataclasses.replace(result, **{name: getattr(result, name) * float("nan")})
+    assert getattr(astray, name).isnan().all()
 
 
 # What is measured
