@@ -2,10 +2,10 @@
 4.2 The same network, more accurate
 ===================================
 
-Page 1.1 trains the network for a minute. Here the same network, with the same training
-images and nothing averaged, trains longer, sees every digit distorted anew each time,
-and need not be certain. How many mistakes are left then, what are they, and is the
-network also harder to fool?
+Page 1.1 trains the network by the default recipe. Here the same network, with the same
+training images and nothing averaged, trains longer, sees every digit distorted anew
+each time, and need not be certain. How many mistakes are left then, what are they, and
+is the network also harder to fool?
 """
 
 # %%
