@@ -15,7 +15,7 @@ is the network also harder to fool?
 # in one resampling and by chance. On the left stand training images as they are; the
 # others are what the network sees in their place.
 import math
-from pprint import pp
+from pprint import pprint
 
 import torch
 
@@ -46,7 +46,7 @@ recipe = lab.Recipe.accurate()
 spread = recipe.label_smoothing / 10
 weights = [1 - 9 * spread] + [spread] * 9
 floor = -sum(weight * math.log(weight) for weight in weights)
-pp(recipe)
+pprint(recipe)
 print(f"weight of the label: {weights[0]:.2f}, of each other class: {spread:.2f}")
 print(f"least loss: {floor:.3f} nats")
 
