@@ -171,9 +171,10 @@ print(f"the accurate network takes {change}")
 # %%
 # One network of each kind
 # ------------------------
-# ... is one draw, and the verdict speaks of these two alone. What each part of the
-# recipe gives, over several seeds and with batch normalization too, takes longer than a
-# page may: it was measured apart, see :doc:`Accuracy </benchmarks/accuracy>`.
+# ... is one draw, and the verdict speaks of these two alone. What the recipe reaches
+# from several seeds, with batch normalization too, and what each of its parts gives,
+# takes longer than a page may: it was measured apart, see
+# :doc:`Accuracy </benchmarks/accuracy>`.
 if effect.shown:
     verdict = f"The accurate recipe {'raises' if effect.mean > 0 else 'lowers'}"
 else:
