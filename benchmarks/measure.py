@@ -9,11 +9,15 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -90,6 +94,17 @@ def seconds(work: Callable[[], object]) -> float:
 def timed(work: Callable[[], object]) -> Callable[[], float]:
     """The work as a contestant whose value is the seconds that it takes."""
     return lambda: seconds(work)
+
+
+@contextmanager
+def apart() -> Iterator[Callable[..., Any]]:
+    """Give a way to call functions in a process of its own, the same for every call, for as long as the block runs.
+
+    What one contestant leaves behind, such as memory that is kept, then neither helps nor hinders the other: each is
+    measured as in the program of somebody who uses it alone.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        yield lambda function, *arguments: process.submit(function, *arguments).result()
 
 
 def turns(

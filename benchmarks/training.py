@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 import mnist_lab as lab
-from benchmarks.measure import Row, seconds, turns
+from benchmarks.measure import Row, apart, seconds, turns
 from mnist_lab.progress import progress
 
 USUAL = "the usual loop"
@@ -97,32 +98,47 @@ def matrix_rate(dtype: torch.dtype, size: int = 2048, products: int = 20) -> flo
     return products * 2 * size**3 / seconds(lambda: [matrix @ matrix for _ in range(products)]) / 1e9
 
 
-def epoch(quick: bool) -> list[Row]:
-    """An epoch of each precision, and its arithmetic rate beside that of matrix products."""
+@cache
+def _dataset(quick: bool) -> lab.Dataset:
+    """The data of an epoch that is timed."""
     dataset = lab.load_dataset()
     train = dataset.train[:5_000] if quick else dataset.train
     # Little to measure at the end of the epoch; what it takes is not counted anyway.
-    data = lab.Dataset(dataset.name, train, dataset.validation[:100], dataset.test[:0])
+    return lab.Dataset(dataset.name, train, dataset.validation[:100], dataset.test[:0])
+
+
+@cache
+def _usual(quick: bool) -> Iterator[UsualNetwork]:
+    return usual_epochs(_dataset(quick).train)
+
+
+def usual_epoch(quick: bool) -> float:
+    """Seconds of one more epoch of the usual loop."""
+    return seconds(lambda: next(_usual(quick)))
+
+
+def our_epoch(quick: bool, precision: str) -> float:
+    """Seconds of an epoch of ours."""
+    recipe = lab.Recipe(epochs=1, precision=precision)
+    return lab.fit(lab.DigitCNN(), _dataset(quick), recipe, progress=False).seconds[0]
+
+
+def epoch(quick: bool) -> list[Row]:
+    """An epoch of each precision, and its arithmetic rate beside that of matrix products."""
+    count = len(_dataset(quick).train)
     precisions = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-    def ours(precision: str) -> Callable[[], float]:
-        recipe = lab.Recipe(epochs=1, precision=precision)
-        return lambda: lab.fit(lab.DigitCNN(), data, recipe, progress=False).seconds[0]
-
-    def rate(precision: str) -> Callable[[], float]:
-        return lambda: matrix_rate(precisions[precision])
-
-    usual = usual_epochs(train)
-    contestants: dict[str, Callable[[], float]] = {USUAL: lambda: seconds(lambda: next(usual))}
-    for precision in precisions:
-        contestants |= {precision: ours(precision), f"{precision} products": rate(precision)}
-    values = turns(contestants, 2 if quick else 5, "an epoch")
+    with apart() as usual, apart() as ours:
+        contestants: dict[str, Callable[[], float]] = {USUAL: partial(usual, usual_epoch, quick)}
+        for precision, dtype in precisions.items():
+            contestants[precision] = partial(ours, our_epoch, quick, precision)
+            contestants[f"{precision} products"] = partial(matrix_rate, dtype)
+        values = turns(contestants, 2 if quick else 5, "an epoch")
     rows = [
-        Row(f"An epoch of {len(train):,} images, {precision}", "s", USUAL, values[precision], values[USUAL])
+        Row(f"An epoch of {count:,} images, {precision}", "s", USUAL, values[precision], values[USUAL])
         for precision in precisions
     ]
     for precision in precisions:
-        reached = tuple(epoch_arithmetic(len(train)) / taken / 1e9 for taken in values[precision])
+        reached = tuple(epoch_arithmetic(count) / taken / 1e9 for taken in values[precision])
         products = values[f"{precision} products"]
         subject = f"Arithmetic of an epoch, {precision}"
         rows.append(Row(subject, "GFLOP/s", "matrix products of 2048 x 2048", reached, products, share=True))
@@ -131,21 +147,17 @@ def epoch(quick: bool) -> list[Row]:
 
 def to_99(quick: bool) -> list[Row]:
     """Seconds of training until 99 % of the test images are classified correctly, from several seeds."""
-    dataset = lab.load_dataset()
     precision = "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
-    for _ in usual_epochs(dataset.train[:1_000]):  # warm-up
-        break
-    lab.fit(lab.DigitCNN(), _small(dataset), lab.Recipe(epochs=1, precision=precision), progress=False)
-
     ours, theirs, reached, epochs = [], [], [], []
     seeds = range(1 if quick else 5)
-    with progress(len(seeds), "seconds to 99 %", unit="seed") as bar:
+    with apart() as our, apart() as usual, progress(len(seeds), "seconds to 99 %", unit="seed") as bar:
+        our(our_epoch, True, precision)  # warm-up
+        usual(usual_epoch, True)
         for seed in seeds:
-            recipe = lab.Recipe(**SHORT, precision=precision, seed=seed)  # type: ignore[arg-type]
-            model = lab.DigitCNN(seed=seed)
-            ours.append(sum(lab.fit(model, dataset, recipe, progress=False).seconds))
-            reached.append(lab.evaluate(model, dataset.test).accuracy)
-            taken, number = _usual_to_goal(dataset, seed)
+            taken, accuracy = our(our_run_to_goal, precision, seed)
+            ours.append(taken)
+            reached.append(accuracy)
+            taken, number = usual(usual_run_to_goal, seed)
             theirs.append(taken)
             epochs.append(number)
             bar.line(f"seed {seed}: ours {ours[-1]:.1f} s, {reached[-1]:.2%}; {USUAL} {taken:.1f} s, {number} epochs")
@@ -158,12 +170,17 @@ def to_99(quick: bool) -> list[Row]:
     return [Row("Training to 99 % test accuracy", "s", USUAL, tuple(ours), tuple(theirs), note=note)]
 
 
-def _small(dataset: lab.Dataset) -> lab.Dataset:
-    return lab.Dataset(dataset.name, dataset.train[:1_000], dataset.validation[:100], dataset.test[:0])
+def our_run_to_goal(precision: str, seed: int) -> tuple[float, float]:
+    """Seconds of the short recipe, and the test accuracy that it ends at; measuring is not counted."""
+    dataset, model = lab.load_dataset(), lab.DigitCNN(seed=seed)
+    recipe = lab.Recipe(**SHORT, precision=precision, seed=seed)  # type: ignore[arg-type]
+    taken = sum(lab.fit(model, dataset, recipe, progress=False).seconds)
+    return taken, lab.evaluate(model, dataset.test).accuracy
 
 
-def _usual_to_goal(dataset: lab.Dataset, seed: int) -> tuple[float, int]:
+def usual_run_to_goal(seed: int) -> tuple[float, int]:
     """Seconds and epochs of the usual loop until its first epoch that ends at the goal; measuring is not counted."""
+    dataset = lab.load_dataset()
     torch.manual_seed(seed)
     taken, trained = 0.0, usual_epochs(dataset.train)
     for number in range(1, PATIENCE + 1):

@@ -11,7 +11,7 @@ from mnist_lab.layers import CONVOLUTIONAL, FULLY_CONNECTED, NORMALIZATION, Laye
 from mnist_lab.observation import device_of, observed
 
 
-def firing_rates(model: nn.Module, images: Tensor, *, batch_size: int = 500) -> dict[str, Tensor]:
+def firing_rates(model: nn.Module, images: Tensor, *, batch_size: int = 250) -> dict[str, Tensor]:
     """The share of images in which each neuron fires, that is, passes its ReLU with a value above 0.
 
     A neuron is one output of a convolution or of a fully connected layer, after the normalization where one follows.

@@ -68,7 +68,7 @@ class Evaluation:
         return f"Evaluation({right:,} of {len(self.labels):,} right: {self.accuracy:.2%}, loss {self.loss:.4f})"
 
 
-def evaluate(model: nn.Module, split: Split, *, batch_size: int = 500) -> Evaluation:
+def evaluate(model: nn.Module, split: Split, *, batch_size: int = 250) -> Evaluation:
     """Measure `model` on a split, in evaluation mode and without a trace in it.
 
     Parameters

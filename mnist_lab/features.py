@@ -53,7 +53,7 @@ def filters(model: nn.Module, layer: str) -> Tensor:
     return weight.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
-def activations(model: nn.Module, images: Tensor, layer: str, *, batch_size: int = 500) -> Tensor:
+def activations(model: nn.Module, images: Tensor, layer: str, *, batch_size: int = 250) -> Tensor:
     """The activations of a layer: what its neurons answer to images, after the ReLU and before any pooling.
 
     The output of a convolution or of a fully connected layer is taken, after the batch normalization that it goes

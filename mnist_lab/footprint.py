@@ -3,48 +3,30 @@
 A patch on an image changes a few pixels. Each convolution and each pooling carries the change a little further, and
 what it has reached is its footprint: for a patch of 5x5 pixels 7x7 outputs of the first convolution, then 4x4 after
 its pooling. Everywhere else the network computes what it computes for the image without a patch. So that is computed
-once, and for each patch only a window that holds its footprint.
+once, and for each patch only what differs.
 
-The layers are taken in stages, each from a convolution up to the next. A stage gathers, for each patch, all that its
-window depends on: what the stage before made of the patch, amid what it made of the image around it. Which places
-these are depends on nothing but sizes, so it is worked out once for a size of the patch and kept.
+A convolution is linear: of a changed image it makes what it made of the image, and what it makes of the change. So a
+change of 4x4 outputs is convolved by itself, with nothing around it. Pooling and what works on single outputs are not:
+they are given what the convolution made of the image, in a window around the change, with the change added.
+
+The layers are taken in stages, each from a convolution up to the next. Which places a change reaches is told by
+``mnist_lab/course.py``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import groupby
-from typing import Any, Self, TypeGuard
+from itertools import pairwise
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mnist_lab.course import BLOCK, Pair, Patches, Span, course_of
 from mnist_lab.model import Standardize
 
 POINTWISE = (nn.BatchNorm2d, nn.Dropout, nn.Identity, nn.ReLU, Standardize)  # each output depends on one pixel
 LOCAL = (nn.AvgPool2d, nn.Conv2d, nn.MaxPool2d)  # each output depends on a square of pixels
-
-BLOCK = 112  # windows at once: few enough for what a stage makes of them to stay in a core's cache
-
-Pair = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Patches:
-    """Square patches of one size, one for each pair of a row and a column.
-
-    Parameters
-    ----------
-    rows, columns
-        Where they start. What lies outside of the image is cut off.
-    size
-        Their side, in pixels; at most the image's.
-    """
-
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    size: int
 
 
 def supported(model: nn.Module) -> TypeGuard[nn.Sequential]:
@@ -118,10 +100,9 @@ class Footprints:
         dense, self._rest = layers[flatten + 1], nn.Sequential(*layers[flatten + 2 :])
         assert isinstance(dense, nn.Linear)  # since the network is supported
         self._dense = dense
-        spans = tuple((_Span.of(stage, 0), _Span.of(stage, 1)) for stage in self._stages)
-        self._course = _course(spans, patches, shape, dense.weight.device)
+        self._course = course_of(tuple(stage.spans for stage in self._stages), patches, shape, dense.weight.device)
         weight = dense.weight.unflatten(1, (-1, *self._course.shape))  # (out, C, H, W)
-        self._weight = weight.permute(2, 3, 1, 0).contiguous()
+        self._weights = weight.permute(0, 2, 3, 1).contiguous().flatten(2).unbind(1)  # for each row (out, W * C)
 
     def logits(self, image: Tensor, paint: Tensor) -> Tensor:
         """The network's outputs for one image behind each of the patches.
@@ -139,63 +120,84 @@ class Footprints:
             What the network makes of each patched image, but for rounding, (patches, outputs), row by row.
         """
         image, paint = self._before(image), self._before(paint)
-        maps = [image]
+        unchanged = []  # for each stage: what its convolution makes of the image, and what the stage does
+        outputs = image
         for stage in self._stages:
-            maps.append(stage(maps[-1]))
-        seen, hidden = (_table(pixels)[self._course.pixels] for pixels in (image, paint))
-        patches = torch.where(self._course.covered[..., None], hidden, seen)
-        blocks = [self._convolved(number, maps, block) for number, block in enumerate(patches.split(BLOCK))]
-        return self._classified(maps[-1], torch.cat(blocks))
+            convolved = stage.convolved(outputs)
+            outputs = stage.rest(convolved.clone())  # for what works in place
+            unchanged.append((_table(convolved), _table(outputs)))
+        changes = _table(paint - image)[self._course.pixels] * self._course.covered[..., None]  # (P, h, w, C)
+        blocks = [self._changed(number, unchanged, block) for number, block in enumerate(changes.split(BLOCK))]
+        return self._classified(outputs, torch.cat(blocks))
 
-    def _convolved(self, number: int, maps: list[Tensor], windows: Tensor) -> Tensor:
-        """What the stages make of a block of windows (P, h, w, C)."""
-        for stage, unchanged, places in zip(self._stages, maps, self._course.places, strict=False):
-            windows = _staged(stage, unchanged, windows, places[number])
-        return windows
+    def _changed(self, number: int, unchanged: list[tuple[Tensor, Tensor]], changes: Tensor) -> Tensor:
+        """How the last stage's outputs change where the first one's inputs do, for a block of patches (P, h, w, C)."""
+        for stage, (convolved, outputs), places in zip(self._stages, unchanged, self._course.places, strict=True):
+            before, change, after = (table[number] for table in places)
+            table = _with_none(_table(stage.spread(changes.permute(0, 3, 1, 2))))
+            windows = _rows(convolved, before).add_(_rows(table, change))
+            changes = stage.rest(windows.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) - _rows(outputs, after)
+        return changes
 
-    def _classified(self, image: Tensor, windows: Tensor) -> Tensor:
-        """What the fully connected layers make of them; of the first, only what the change adds is computed."""
-        unpatched, image = self._dense(image.flatten(1)), image[0].permute(1, 2, 0)
-        rows, columns = self._course.rows, self._course.columns
-        _, height, width, _ = windows.shape
-        windows = windows.unflatten(0, (len(rows), len(columns)))
-        outputs = windows.new_empty(len(rows), len(columns), self._dense.out_features)
-        # Windows that start at the same place meet the same weights: one product serves all of them, row by row of
-        # the windows, since the weights of a row lie together in memory and those of a window do not.
-        for top, down in _alike(rows):
-            for left, across in _alike(columns):
-                part = slice(top, top + height), slice(left, left + width)
-                change = (windows[down, across] - image[part]).flatten(3).flatten(0, 1)  # (P, h, w * C)
-                sums = unpatched
-                for row, weight in enumerate(self._weight[part].flatten(1, 2)):
-                    sums = torch.addmm(sums, change[:, row], weight)
-                outputs[down, across] = sums.view_as(outputs[down, across])
-        logits: Tensor = self._rest(outputs.flatten(0, 1))
+    def _classified(self, image: Tensor, changes: Tensor) -> Tensor:
+        """What the fully connected layers make of them; of the first, only what the change adds is computed.
+
+        Row by row of the map: all patches that reach a row meet the same weights, in one product.
+        """
+        sums = self._dense(image.flatten(1)).repeat(len(changes), 1)
+        table = _with_none(changes.reshape(-1, changes.shape[3]))
+        for weight, patches, places in zip(self._weights, self._course.touching, self._course.touched, strict=True):
+            sums[patches].addmm_(_rows(table, places).flatten(1), weight.T)
+        logits: Tensor = self._rest(sums)
         return logits
 
 
-def _stages(layers: list[nn.Module]) -> list[nn.Sequential]:
-    """Chains of layers, each from a convolution up to the next; the first one from wherever it starts."""
-    stages: list[list[nn.Module]] = []
-    for layer in layers:
-        if not stages or type(layer) is nn.Conv2d:
-            stages.append([])
-        stages[-1].append(layer)
-    return [nn.Sequential(*stage) for stage in stages]
+@dataclass(frozen=True)
+class _Stage:
+    """Layers from a convolution up to the next; the first stage may begin without one.
+
+    Parameters
+    ----------
+    convolution
+        What the stage begins with.
+    rest
+        The pooling and pointwise layers behind it.
+    """
+
+    convolution: nn.Conv2d | None
+    rest: nn.Sequential
+
+    @property
+    def spans(self) -> tuple[tuple[Span, Span], tuple[Span, Span]]:
+        """What an output of the convolution depends on, and one of the rest, down and across."""
+        convolution = () if self.convolution is None else (self.convolution,)
+        down, across = ((_span(convolution, axis), _span(self.rest, axis)) for axis in (0, 1))
+        return down, across
+
+    def convolved(self, maps: Tensor) -> Tensor:
+        """What the convolution makes of whole maps."""
+        return maps if self.convolution is None else self.convolution(maps)
+
+    def spread(self, changes: Tensor) -> Tensor:
+        """How the convolution's outputs change, wherever a change (P, C, h, w) reaches; as if each place had one."""
+        layer = self.convolution
+        if layer is None:
+            return changes
+        around = [span.reach - 1 for span, _ in self.spans]
+        return functional.conv2d(changes, layer.weight, None, 1, around, layer.dilation, layer.groups)
 
 
-def _staged(stage: nn.Sequential, unchanged: Tensor, windows: Tensor, places: Tensor) -> Tensor:
-    """A stage of all that its windows depend on, (P, h, w, C); what would be padded is there already."""
-    channels = unchanged.shape[1]
-    table = torch.cat([unchanged.new_zeros(1, channels), _table(unchanged), windows.reshape(-1, channels)])
-    outputs = table.index_select(0, places.flatten()).view(*places.shape, channels).permute(0, 3, 1, 2)
-    for layer in stage:
+def _stages(layers: list[nn.Module]) -> list[_Stage]:
+    """The stages of a chain of layers."""
+    starts = [place for place, layer in enumerate(layers) if place == 0 or type(layer) is nn.Conv2d]
+    stages = []
+    for start, end in pairwise([*starts, len(layers)]):
+        layer = layers[start]
         if isinstance(layer, nn.Conv2d):
-            weight, bias, groups = layer.weight, layer.bias, layer.groups
-            outputs = functional.conv2d(outputs, weight, bias, layer.stride, 0, layer.dilation, groups)
+            stages.append(_Stage(layer, nn.Sequential(*layers[start + 1 : end])))
         else:
-            outputs = layer(outputs)
-    return outputs.permute(0, 2, 3, 1)
+            stages.append(_Stage(None, nn.Sequential(*layers[start:end])))
+    return stages
 
 
 def _table(maps: Tensor) -> Tensor:
@@ -203,53 +205,24 @@ def _table(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
-def _alike(starts: tuple[int, ...]) -> Iterator[tuple[int, slice]]:
-    """Runs of one number, and where they stand.
-
-    >>> list(_alike((0, 0, 3)))
-    [(0, slice(0, 2, None)), (3, slice(2, 3, None))]
-    """
-    first = 0
-    for start, run in groupby(starts):
-        count = len(list(run))
-        yield start, slice(first, first + count)
-        first += count
+def _rows(table: Tensor, places: Tensor) -> Tensor:
+    """Those rows of a table that stand at some places, which may have any shape: (..., C)."""
+    return table.index_select(0, places.flatten()).view(*places.shape, table.shape[1])
 
 
-@dataclass(frozen=True)
-class _Span:
-    """What an output depends on, along one axis: `reach` inputs, `stride` further for the next output."""
+def _with_none(table: Tensor) -> Tensor:
+    """A table with a row of zeros before it, for places at which nothing changes."""
+    return torch.cat([table.new_zeros(1, table.shape[1]), table])
 
-    reach: int = 1
-    stride: int = 1
-    padding: int = 0
 
-    @classmethod
-    def of(cls, stage: nn.Sequential, axis: int) -> Self:
-        """The span of all the layers of a stage, of which none but the first pads."""
-        span = cls()
-        for layer in stage:
-            if type(layer) in LOCAL:
-                reach, stride, padding = _settings(layer, axis)
-                span = cls(span.reach + (reach - 1) * span.stride, span.stride * stride, span.padding + padding)
-        return span
-
-    def count(self, inputs: int) -> int:
-        """How many outputs there are."""
-        return (inputs + 2 * self.padding - self.reach) // self.stride + 1
-
-    def reached(self, starts: tuple[int, ...], size: int, limit: int) -> tuple[tuple[int, ...], int]:
-        """The outputs that `size` inputs from `starts` on can change: where they start, and how many they are."""
-        first = [-(-(start + self.padding - self.reach + 1) // self.stride) for start in starts]
-        last = [(start + size - 1 + self.padding) // self.stride for start in starts]
-        most = max(end - begin + 1 for begin, end in zip(first, last, strict=True))
-        count = min(max(most, 1), limit)
-        return tuple(min(max(begin, 0), limit - count) for begin in first), count
-
-    def needed(self, starts: tuple[int, ...], size: int) -> Tensor:
-        """The inputs on which `size` outputs from `starts` on depend, (P, n); those outside of the map are padding."""
-        extent = (size - 1) * self.stride + self.reach
-        return torch.tensor(starts)[:, None] * self.stride - self.padding + torch.arange(extent)
+def _span(layers: Iterable[nn.Module], axis: int) -> Span:
+    """What an output of layers one behind the other depends on, of which none but the first pads."""
+    span = Span()
+    for layer in layers:
+        if type(layer) in LOCAL:
+            reach, stride, padding = _settings(layer, axis)
+            span = Span(span.reach + (reach - 1) * span.stride, span.stride * stride, span.padding + padding)
+    return span
 
 
 def _settings(layer: Any, axis: int) -> tuple[int, int, int]:
@@ -259,79 +232,3 @@ def _settings(layer: Any, axis: int) -> tuple[int, int, int]:
         for value in (layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", 1))
     )
     return dilation * (kernel - 1) + 1, stride, padding
-
-
-@dataclass(frozen=True, eq=False)
-class _Course:
-    """Where the windows of patches lie, from the input up to the first fully connected layer.
-
-    Parameters
-    ----------
-    pixels
-        The input's places in each window, as rows of its table, (P, size, size).
-    covered
-        Which of these the patch covers: all, but where it is cut off at the border, (P, size, size).
-    places
-        For each stage, by block: what each window's outputs depend on, as rows of a table, (P, n, m). Row 0 of it is
-        padding, then come the places of the unchanged map, then those of each window of the block in turn.
-    rows, columns
-        Where the windows on the last map start.
-    shape
-        Rows and columns of that map.
-    """
-
-    pixels: Tensor
-    covered: Tensor
-    places: list[tuple[Tensor, ...]]
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    shape: Pair
-
-
-@lru_cache(maxsize=8)
-def _course(spans: tuple[tuple[_Span, _Span], ...], patches: Patches, shape: Pair, device: torch.device) -> _Course:
-    size = patches.size
-    rows, columns = (
-        tuple(min(max(start, 0), extent - size) for start in starts)
-        for starts, extent in ((patches.rows, shape[0]), (patches.columns, shape[1]))
-    )
-    whole = _Span()  # as if of a layer that changes nothing
-    down, across = whole.needed(rows, size), whole.needed(columns, size)
-    pixels = _crossed(torch.add, down * shape[1], across)
-    covered = _crossed(torch.logical_and, _within(down, patches.rows, size), _within(across, patches.columns, size))
-
-    places = []
-    height = width = size
-    for vertical, horizontal in spans:
-        held, extent, step = (rows, columns), (height, width), shape
-        shape = vertical.count(shape[0]), horizontal.count(shape[1])
-        rows, height = vertical.reached(rows, height, shape[0])
-        columns, width = horizontal.reached(columns, width, shape[1])
-        needed = vertical.needed(rows, height), horizontal.needed(columns, width)
-        places.append(_places(needed, held, extent, step).to(device).split(BLOCK))
-    return _Course(pixels.to(device), covered.to(device), places, rows, columns, shape)
-
-
-def _places(
-    needed: tuple[Tensor, Tensor], held: tuple[tuple[int, ...], tuple[int, ...]], size: Pair, shape: Pair
-) -> Tensor:
-    """Where each needed input stands in a stage's table: in its window if that holds it, else in the unchanged map."""
-    (rows, columns), (height, width) = needed, size
-    unchanged = 1 + _crossed(torch.add, rows * shape[1], columns)
-    own_rows, own_columns = rows - torch.tensor(held[0])[:, None], columns - torch.tensor(held[1])[:, None]
-    window = torch.arange(len(rows) * len(columns))[:, None, None] % BLOCK
-    changed = 1 + shape[0] * shape[1] + window * height * width + _crossed(torch.add, own_rows * width, own_columns)
-    in_window = _crossed(torch.logical_and, _within(rows, held[0], height), _within(columns, held[1], width))
-    on_map = _crossed(torch.logical_and, (rows >= 0) & (rows < shape[0]), (columns >= 0) & (columns < shape[1]))
-    return torch.where(in_window, changed, torch.where(on_map, unchanged, 0))
-
-
-def _within(places: Tensor, starts: tuple[int, ...], size: int) -> Tensor:
-    """Which places (P, n) are among the `size` from a start on, each row of them from its own."""
-    start = torch.tensor(starts)[:, None]
-    return (places >= start) & (places < start + size)
-
-
-def _crossed(combine: Callable[[Tensor, Tensor], Tensor], rows: Tensor, columns: Tensor) -> Tensor:
-    """Each row's numbers (R, n) with each column's (K, m), as (R * K, n, m)."""
-    return combine(rows[:, None, :, None], columns[None, :, None, :]).flatten(0, 1)

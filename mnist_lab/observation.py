@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from mnist_lab.memory import keep_freed_memory
+
 
 @contextmanager
 def observed(model: nn.Module) -> Iterator[None]:
@@ -34,6 +36,7 @@ def observed(model: nn.Module) -> Iterator[None]:
     >>> network.training, network[1].training
     (True, True)
     """
+    keep_freed_memory()
     modes = [(module, module.training) for module in model.modules()]
     devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
     with torch.random.fork_rng(devices=sorted(devices, key=str)):

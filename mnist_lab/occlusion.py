@@ -18,7 +18,8 @@ from mnist_lab.checks import (
     describe,
     is_dense,
 )
-from mnist_lab.footprint import Footprints, Patches, supported
+from mnist_lab.course import Patches
+from mnist_lab.footprint import Footprints, supported
 from mnist_lab.observation import device_of, dtype_of, observed
 from mnist_lab.progress import progress as progress_bar
 

@@ -98,7 +98,7 @@ def measure_reliance(
     labels = check_labels(labels, count=len(images)).cpu()
     occluded = occluded_probabilities(model, images, patch, fill, progress=progress)
     with observed(model), torch.no_grad():
-        clean = torch.cat([model(batch).softmax(dim=1) for batch in images.to(device_of(model)).split(500)]).cpu()
+        clean = torch.cat([model(batch).softmax(dim=1) for batch in images.to(device_of(model)).split(250)]).cpu()
     each = torch.arange(len(images))
     drops = clean[each, labels][:, None, None] - occluded[each, :, :, labels]
     return Reliance(drops, occluded.argmax(dim=3), ink_under_patch(images, patch).cpu())

@@ -30,6 +30,7 @@ from mnist_lab.checks import (
 )
 from mnist_lab.data import Dataset, Split
 from mnist_lab.evaluation import evaluate
+from mnist_lab.memory import keep_freed_memory
 from mnist_lab.observation import device_of
 from mnist_lab.progress import Bar
 from mnist_lab.progress import progress as progress_bar
@@ -265,6 +266,7 @@ def fit(
     check_text(title, "title")
     check_flag(progress, "progress")
 
+    keep_freed_memory()
     home, modes = device_of(model), [(module, module.training) for module in model.modules()]
     try:
         with seeded(recipe.seed, device):
@@ -345,7 +347,7 @@ def _train_epoch(run: Run, split: Split, recipe: Recipe, bar: Bar) -> None:
     losses, errors = [], []
     start = time.perf_counter()
     for batch in torch.randperm(len(split), generator=run.generator).to(device).split(recipe.batch_size):
-        images, labels = split.images[batch], split.labels[batch]
+        images, labels = split.images.index_select(0, batch), split.labels[batch]
         pixels = distort(images, run.generator) if recipe.augment else images
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             logits = model(pixels)
