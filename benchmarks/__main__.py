@@ -34,6 +34,7 @@ Speed
 Unlike the report, these figures were not computed when the site was built: measuring takes a quiet machine and its
 time. ``tox -e bench`` measures ours and a reference in one run. They take turns, a first turn is not counted, and the
 medians of the others stand here. A ratio is the median of the turns' own ratios, with the least and the greatest.
+Training is measured in processes of their own, so that each is as fast as where it is used alone.
 
 The usual loop is that of most tutorials: torchvision's data set with its transforms, a data loader of batch 64, the
 same network, Adadelta. Ours is :func:`mnist_lab.fit` with the default recipe, in batches of 128; to 99 % it takes

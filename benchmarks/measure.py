@@ -142,6 +142,7 @@ def environment() -> dict[str, str]:
         "processor": processor(),
         "cores": str(os.cpu_count()),
         "threads": str(torch.get_num_threads()),
+        **({"accelerator": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}),
         "load before": f"{load():.1f}",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
