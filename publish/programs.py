@@ -14,7 +14,7 @@ TEX_PACKAGES = (
     "texlive-latex-extra",
     "texlive-fonts-recommended",
     "latexmk",
-    "tex-gyre",
+    "fonts-texgyre",
     "fonts-dejavu-core",
 )
 BROWSER_PACKAGES = ("chromium", "fonts-liberation", "fonts-dejavu-core")
