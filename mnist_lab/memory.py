@@ -20,8 +20,9 @@ M_MMAP_THRESHOLD, LARGEST = -3, 2**25
 def keep_freed_memory() -> None:
     """Have the C library keep up to 512 MiB of what is freed, for as long as this process runs.
 
-    Called once for all by whatever computes with a network. Nothing is reserved, and no more is used at the peak. Where
-    another C library allocates, nothing changes.
+    Called once for all by whatever computes with a network. Nothing is reserved. The price is memory: where free blocks
+    lie between used ones, training peaks higher than without (the page of speeds says at what). Where another C library
+    allocates, nothing changes.
 
     Examples
     --------
