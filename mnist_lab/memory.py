@@ -12,16 +12,16 @@ from functools import cache
 
 # mallopt(3): what is free at the end of memory beyond the first is given back; a block larger than the second is
 # always the system's own. The second cannot be larger.
-M_TRIM_THRESHOLD, KEPT = -1, 2**29
+M_TRIM_THRESHOLD, KEPT = -1, 2**27
 M_MMAP_THRESHOLD, LARGEST = -3, 2**25
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Have the C library keep up to 512 MiB of what is freed, for as long as this process runs.
+    """Have the C library keep up to 128 MiB of what is freed, for as long as this process runs.
 
     Called once for all by whatever computes with a network. Nothing is reserved. The price is memory: where free blocks
-    lie between used ones, training peaks higher than without (the page of speeds says at what). Where another C library
+    lie between used ones, training now and then peaks higher than without (the page of speeds says at what). Where another C library
     allocates, nothing changes.
 
     Examples
