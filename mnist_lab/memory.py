@@ -21,8 +21,8 @@ def keep_freed_memory() -> None:
     """Have the C library keep up to 128 MiB of what is freed, for as long as this process runs.
 
     Called once for all by whatever computes with a network. Nothing is reserved. The price is memory: where free blocks
-    lie between used ones, training now and then peaks higher than without (the page of speeds says at what). Where another C library
-    allocates, nothing changes.
+    lie between used ones, training now and then peaks higher than without (the page of speeds says at what). Where
+    another C library allocates, nothing changes.
 
     Examples
     --------
