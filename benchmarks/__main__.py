@@ -33,7 +33,7 @@ Speed
 
 Unlike the report, these figures were not computed when the site was built: measuring takes a quiet machine and its
 time. ``tox -e bench`` measures ours and a reference in one run. They take turns, a first turn is not counted, and the
-medians of the others stand here. A ratio is the median of the turns' own ratios, with the least and the greatest.
+medians of the others stand here, with the least and the greatest. A ratio is the median of the turns' own ratios.
 Training is measured in processes of their own, so that each is as fast as where it is used alone.
 
 The usual loop is that of most tutorials: torchvision's data set with its transforms, a data loader of batch 64, the
@@ -86,7 +86,7 @@ def table(entries: list[Entry]) -> list[str]:
     """The page for the site, with a table for what was measured in one run."""
     lines = PAGE.strip().splitlines()
     for where, run in groupby(entries, key=lambda entry: entry["environment"]):
-        lines += ["", ".. list-table::", "   :header-rows: 1", "   :widths: 40 12 26 22", ""]
+        lines += ["", ".. list-table::", "   :header-rows: 1", "   :widths: 32 20 26 22", ""]
         rows = [Row(**row) for entry in run for row in entry["rows"]]
         for cells in [HEADER, *(row.cells for row in rows)]:
             lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(cells)]

@@ -70,7 +70,7 @@ class Row:
             ratio = f"ours is {middle:.0%} of it ({low:.0%} to {high:.0%})"
         else:
             ratio = f"{middle:.2f} times ours ({low:.2f} to {high:.2f})"
-        ours, theirs = (f"{rounded(median(values))} {self.unit}".strip() for values in (self.ours, self.theirs))
+        ours, theirs = (ranged(values, self.unit) for values in (self.ours, self.theirs))
         subject = f"{self.subject}, {len(self.ours)} turns" if len(self.ours) > 1 else self.subject
         return f"{subject}. {self.note}" if self.note else subject, ours, f"{self.reference}: {theirs}", ratio
 
@@ -82,6 +82,16 @@ def rounded(value: float) -> str:
     ('0.123', '12.3', '12,346')
     """
     return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
+
+
+def ranged(values: Sequence[float], unit: str) -> str:
+    """The median, with the least and the greatest where they differ.
+
+    >>> ranged([10.1, 9.62, 18.5], "ms"), ranged([8], "s")
+    ('10.1 ms (9.62 to 18.5)', '8.00 s')
+    """
+    low, middle, high = (rounded(value) for value in (min(values), median(values), max(values)))
+    return f"{middle} {unit}".strip() + (f" ({low} to {high})" if len(values) > 1 and low != high else "")
 
 
 def seconds(work: Callable[[], object]) -> float:
