@@ -64,7 +64,7 @@ class Row:
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
-        """Subject, ours, reference and ratio, as text."""
+        """Subject, ratio, ours and reference, as text."""
         low, middle, high = self.ratios[0], median(self.ratios), self.ratios[-1]
         if self.share:
             ratio = f"ours is {middle:.0%} of it ({low:.0%} to {high:.0%})"
@@ -72,7 +72,7 @@ class Row:
             ratio = f"{middle:.2f} times ours ({low:.2f} to {high:.2f})"
         ours, theirs = (ranged(values, self.unit) for values in (self.ours, self.theirs))
         subject = f"{self.subject}, {len(self.ours)} turns" if len(self.ours) > 1 else self.subject
-        return f"{subject}. {self.note}" if self.note else subject, ours, f"{self.reference}: {theirs}", ratio
+        return f"{subject}. {self.note}" if self.note else subject, ratio, ours, f"{self.reference}: {theirs}"
 
 
 def rounded(value: float) -> str:
