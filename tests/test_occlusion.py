@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 import mnist_lab as lab
 from mnist_lab import footprint, occlusion
+from mnist_lab.course import Reached
+from mnist_lab.model import Standardize
 from mnist_lab.occlusion import occluded_probabilities, patch_masks
 from tests.conftest import no_trace
 
@@ -169,6 +171,16 @@ def chain(*layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 10))
 
 
+def test_the_course_s_own_network_is_evaluated_where_patches_reach() -> None:
+    assert footprint.supported(lab.DigitCNN())
+    assert footprint.supported(lab.DigitCNN(batch_norm=True))
+
+
+def test_of_a_patch_that_lies_over_a_border_the_part_inside_changes_the_image() -> None:
+    reached = Reached.by((-2, 3, 4), size=5, limit=6)
+    assert (reached.firsts, reached.lasts, reached.limit) == ((0, 3, 4), (2, 5, 5), 6)
+
+
 RELU = nn.ReLU(inplace=True)
 NETWORKS = {
     "stride, no padding": lambda: chain(nn.Conv2d(1, 5, 5, stride=2), nn.ReLU(), nn.Conv2d(5, 4, 3, stride=3)),
@@ -197,8 +209,10 @@ def test_footprints_of_other_chains(name: str, patch: int) -> None:
         chain(nn.Conv2d(1, 4, 3, padding=1, padding_mode="reflect")),
         chain(nn.Conv2d(1, 4, 3, padding="same")),
         chain(nn.MaxPool2d(3, padding=1)),
+        chain(nn.MaxPool2d(3, padding=(0, 1))),
         chain(nn.AvgPool2d(3, ceil_mode=True)),
         chain(nn.Conv2d(1, 4, 3), nn.Softmax(dim=1)),
+        chain(nn.Conv2d(1, 1, 3, padding=1), Standardize()),
         chain(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)),
         nn.Sequential(nn.Conv2d(1, 10, 28), nn.Flatten()),
     ],
