@@ -23,6 +23,7 @@ from mnist_lab.statistics import mean_interval, paired_comparison
 RECIPE = "the recipe"
 # What of the recipe each variant changes.
 CHANGES: dict[str, dict[str, object]] = {
+    "in bfloat16": {"precision": "bfloat16"},
     "without distorted images": {"augment": False},
     "without smoothed labels": {"label_smoothing": 0.0},
     "half as long": {"epochs": lab.Recipe.accurate().epochs // 2},
@@ -34,9 +35,9 @@ Accuracy
 
 Unlike the report, these figures were not computed when the site was built: many networks are trained for them.
 ``python -m benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by the recipe of
-:meth:`mnist_lab.Recipe.accurate`, and without each of the recipe's parts in turn, from the same seeds. Validation
-images compare the variants, seed by seed, with the 95 % interval of the mean difference. The test images are read once,
-at the end, by the networks of the recipe alone.
+:meth:`mnist_lab.Recipe.accurate`, by the same recipe in mixed precision, and without each of its parts in turn, from
+the same seeds. Validation images compare the variants, seed by seed, with the 95 % interval of the mean difference. The
+test images are read once, at the end, by the networks of the recipe alone.
 """
 
 
