@@ -91,7 +91,7 @@ def ranged(values: Sequence[float], unit: str) -> str:
     ('10.1 ms (9.62 to 18.5)', '8.00 s')
     """
     low, middle, high = (rounded(value) for value in (min(values), median(values), max(values)))
-    return f"{middle} {unit}".strip() + (f" ({low} to {high})" if len(values) > 1 and low != high else "")
+    return f"{middle} {unit}".strip() + (f" ({low} to {high})" if low != high else "")
 
 
 def seconds(work: Callable[[], object]) -> float:
