@@ -16,9 +16,9 @@ from statistics import mean, stdev
 
 import mnist_lab as lab
 from benchmarks.measure import environment, told, write
-from mnist_lab.checkpoints import NAMES
-from mnist_lab.progress import progress
-from mnist_lab.statistics import mean_interval, paired_comparison
+from mnist_lab.training.zoo import NAMES
+from mnist_lab._utils.messages import progress
+from mnist_lab.stats import mean_interval, paired_comparison
 
 RECIPE = "the recipe"
 # What of the recipe each variant changes.

@@ -23,7 +23,7 @@ from torchvision import datasets, transforms
 
 import mnist_lab as lab
 from benchmarks.measure import Row, apart, rounded, seconds, turns
-from mnist_lab.progress import progress
+from mnist_lab._utils.messages import progress
 
 USUAL = "the usual loop"
 GOAL = 0.99

@@ -1,20 +1,31 @@
-"""A small MNIST network trained, measured, looked into and fooled.
+"""A small MNIST network is trained, measured, looked into and fooled. The public names, nothing else.
 
-The names below are the public ones. ``mnist_lab.plotting`` is imported when it is first asked for, since it needs
-matplotlib.
+Import it as ``import mnist_lab as lab``. ``lab.plotting`` and ``lab.stats`` are imported when they are first used,
+since matplotlib and scipy are slow to import.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mnist_lab import report, resemblance
-from mnist_lab.activity import firing_rates
-from mnist_lab.attacks import AttackResult, maximize_logit, targeted_attack
-from mnist_lab.checkpoints import TrainedNetwork, best, load, save, trained
-from mnist_lab.data import DataError, Dataset, Split, SyntheticDataWarning, class_indices, load_dataset, one_hot
-from mnist_lab.evaluation import Evaluation, evaluate
-from mnist_lab.features import activations, filters
-from mnist_lab.introspection import (
+from mnist_lab import report
+from mnist_lab._utils.tensor_files import CheckpointError
+from mnist_lab.attacks.maximize import maximize_logit
+from mnist_lab.attacks.result import AttackResult
+from mnist_lab.attacks.targeted import targeted_attack
+from mnist_lab.data.dataset import (
+    DataError,
+    Dataset,
+    Split,
+    SyntheticDataWarning,
+    class_indices,
+    load_dataset,
+    one_hot,
+)
+from mnist_lab.introspection.activations import activations, firing_rates
+from mnist_lab.introspection.filters import filters
+from mnist_lab.introspection.layers import LayerShape, LayerShapes
+from mnist_lab.introspection.occlusion.maps import occluded_probabilities, occlusion_map
+from mnist_lab.introspection.summary import (
     LayerParameters,
     NeuronCounts,
     ParameterCounts,
@@ -22,14 +33,14 @@ from mnist_lab.introspection import (
     neuron_counts,
     parameter_counts,
 )
-from mnist_lab.layers import LayerShape, LayerShapes
 from mnist_lab.model import DigitCNN
-from mnist_lab.occlusion import occluded_probabilities, occlusion_map
-from mnist_lab.tensor_files import CheckpointError
-from mnist_lab.training import History, Recipe, TrainingError, fit
+from mnist_lab.training.evaluation import Evaluation, evaluate
+from mnist_lab.training.loop import TrainingError, fit
+from mnist_lab.training.recipe import History, Recipe
+from mnist_lab.training.zoo import TrainedNetwork, best, load, save, trained
 
 if TYPE_CHECKING:
-    from mnist_lab import plotting, statistics
+    from mnist_lab import plotting, stats
 
 __all__ = [
     "AttackResult",
@@ -67,15 +78,14 @@ __all__ = [
     "parameter_counts",
     "plotting",
     "report",
-    "resemblance",
     "save",
-    "statistics",
+    "stats",
     "targeted_attack",
     "trained",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("plotting", "statistics"):
+    if name in ("plotting", "stats"):
         return importlib.import_module(f"mnist_lab.{name}")
     raise AttributeError(f"module 'mnist_lab' has no attribute {name!r}")

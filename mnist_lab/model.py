@@ -1,49 +1,53 @@
 """The assignment's network: two convolutions, two fully connected layers, batch normalization on request."""
 
+import math
 from collections import OrderedDict
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
-from mnist_lab.checks import CLASSES, SEED_MAX, check_flag, check_images, check_integer, check_network, describe
-from mnist_lab.observation import device_of, observed
-from mnist_lab.randomness import seeded
+from mnist_lab._utils.checks import check_network
+from mnist_lab._utils.contracts import CLASSES, Images, Seed, checked, describe
+from mnist_lab._utils.network import running
 
-# MNIST's training mean and deviation, 0.1307 and 0.3081 of the 0..1 range, in pixel intensities.
+# MNIST's training mean and standard deviation, 0.1307 and 0.3081 of the 0..1 range, in pixel intensities.
 MEAN = 0.1307 * 255
-DEVIATION = 0.3081 * 255
+STD = 0.3081 * 255
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 class Standardize(nn.Module):
-    """The network's first step: from pixel intensities 0..255 to zero mean and unit deviation.
+    """The network's first step: from pixel intensities 0..255 to zero mean and unit standard deviation.
 
-    It is part of the network, so that whoever looks at an image, covers it or attacks it works in pixel intensities.
-    The two constants are buffers: saved with the weights, moved and cast with them, never trained.
+    It is part of the network, so everything outside of the network works in pixel intensities. The two constants are
+    buffers: saved, moved and cast with the weights, never trained.
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
-    def __init__(self, mean: float = MEAN, deviation: float = DEVIATION) -> None:
+    def __init__(self, mean: float = MEAN, std: float = STD) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("deviation", torch.tensor(deviation))
+        self.register_buffer("std", torch.tensor(std))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Standardize images (N, 1, 28, 28), uint8 or float in 0..255, to the type of the weights."""
+        """Standardize images (N, 1, 28, 28), uint8 or float in 0..255, and cast them to the type of the weights."""
         if not isinstance(images, Tensor):
             raise TypeError(f"images: expected a tensor of shape (N, 1, 28, 28), got {describe(images)}")
         if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
             raise ValueError(f"images: expected shape (N, 1, 28, 28), got {describe(images)}")
-        return (images.to(self.mean.dtype) - self.mean) / self.deviation
+        return (images.to(self.mean.dtype) - self.mean) / self.std
 
 
 class DigitCNN(nn.Sequential):
     """The assignment's convolutional network, from pixel intensities to ten logits.
 
     Two 3x3 convolutions of 32 filters, each followed by 2x2 max-pooling, then fully connected layers of 500 and 10.
-    The ReLU stands behind the pool: the maximum of rectified values is the rectified maximum, so the function is the
-    same and three of four values need no rectifying.
+    ReLU is applied after pooling. The two commute, and a quarter of the values is left to rectify.
 
     Parameters
     ----------
@@ -55,11 +59,11 @@ class DigitCNN(nn.Sequential):
     Raises
     ------
     TypeError, ValueError
-        If `batch_norm` is neither True nor False, or `seed` not an integer of at least 0.
+        If `batch_norm` is neither True nor False, or `seed` is not an integer of at least 0.
 
     Notes
     -----
-    Weights are kept channels-last, the layout in which convolutions are fastest on a CPU; nothing else depends on it.
+    Weights are stored channels-last, the layout in which convolutions are fastest on a CPU. No result depends on it.
 
     Examples
     --------
@@ -79,24 +83,24 @@ class DigitCNN(nn.Sequential):
     fc1: nn.Linear
     fc2: nn.Linear
 
-    def __init__(self, batch_norm: bool = False, seed: int = 0) -> None:
-        check_flag(batch_norm, "batch_norm")
-        with seeded(check_integer(seed, "seed", low=0, high=SEED_MAX)):
-            layers: dict[str, nn.Module | None] = {
-                "standardize": Standardize(),
-                "conv1": nn.Conv2d(1, 32, kernel_size=3, padding=1),
-                "bn1": nn.BatchNorm2d(32) if batch_norm else None,
-                "pool1": nn.MaxPool2d(2),
-                "relu1": nn.ReLU(),
-                "conv2": nn.Conv2d(32, 32, kernel_size=3, padding=1),
-                "bn2": nn.BatchNorm2d(32) if batch_norm else None,
-                "pool2": nn.MaxPool2d(2),
-                "relu2": nn.ReLU(),
-                "flatten": nn.Flatten(),
-                "fc1": nn.Linear(32 * 7 * 7, 500),
-                "relu3": nn.ReLU(),
-                "fc2": nn.Linear(500, CLASSES),
-            }
+    @checked
+    def __init__(self, batch_norm: bool = False, seed: Seed = 0) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        layers: dict[str, nn.Module | None] = {
+            "standardize": Standardize(),
+            "conv1": _initialized(skip_init(nn.Conv2d, 1, 32, kernel_size=3, padding=1), generator),
+            "bn1": nn.BatchNorm2d(32) if batch_norm else None,
+            "pool1": nn.MaxPool2d(2),
+            "relu1": nn.ReLU(),
+            "conv2": _initialized(skip_init(nn.Conv2d, 32, 32, kernel_size=3, padding=1), generator),
+            "bn2": nn.BatchNorm2d(32) if batch_norm else None,
+            "pool2": nn.MaxPool2d(2),
+            "relu2": nn.ReLU(),
+            "flatten": nn.Flatten(),
+            "fc1": _initialized(skip_init(nn.Linear, 32 * 7 * 7, 500), generator),
+            "relu3": nn.ReLU(),
+            "fc2": _initialized(skip_init(nn.Linear, 500, CLASSES), generator),
+        }
         super().__init__(OrderedDict((name, layer) for name, layer in layers.items() if layer is not None))
         self.batch_norm = batch_norm
         self.to(memory_format=torch.channels_last)
@@ -108,14 +112,14 @@ class DigitCNN(nn.Sequential):
         layers = list(self.named_children())
         return nn.Sequential(OrderedDict(layers[index])) if isinstance(index, slice) else layers[index][1]
 
-    @torch.no_grad()
-    def probabilities(self, images: Tensor) -> Tensor:
+    @checked
+    def probabilities(self, images: Images) -> Tensor:
         """The softmax of the logits, in evaluation mode and without a trace in the network.
 
         Parameters
         ----------
         images
-            Images (N, 1, 28, 28), uint8 or float in 0..255; on any device.
+            Images (N, 1, 28, 28), uint8 or float in 0..255, on any device.
 
         Returns
         -------
@@ -125,7 +129,7 @@ class DigitCNN(nn.Sequential):
         Raises
         ------
         TypeError, ValueError
-            If `images` are not what they have to be.
+            If `images` are not as described.
 
         Examples
         --------
@@ -133,7 +137,14 @@ class DigitCNN(nn.Sequential):
         torch.Size([2, 10])
         """
         check_network(self)
-        check_images(images)
-        with observed(self):
-            probabilities: Tensor = self(images.to(device_of(self))).softmax(dim=1)
-        return probabilities
+        with running(self) as runner:
+            return runner.logits(images).softmax(dim=1)
+
+
+def _initialized(layer: Layer, generator: torch.Generator) -> Layer:
+    """Draw a layer's weights and biases as torch does by default, from a generator of our own."""
+    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+    bound = 1 / math.sqrt(layer.weight[0].numel())  # one over the square root of the number of inputs
+    if layer.bias is not None:
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return layer

@@ -6,9 +6,9 @@ import re
 import textwrap
 from pathlib import Path
 
-from mnist_lab.checks import check_text, check_type
-from mnist_lab.data import Dataset
-from mnist_lab.storage import written_whole
+from mnist_lab._utils.checks import check_text, check_type
+from mnist_lab.data.dataset import Dataset
+from mnist_lab._utils.files import written_whole
 
 ANSWERS_VARIABLE = "MNIST_LAB_ANSWERS"
 

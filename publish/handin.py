@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from mnist_lab.storage import written_whole
+from mnist_lab._utils.files import written_whole
 from publish import notebooks, paper, pdf
 from publish.programs import PublishError, browser, check_tex, run
 

@@ -19,9 +19,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from mnist_lab.progress import REPORT_VARIABLE
+from mnist_lab._utils.messages import REPORT_VARIABLE
 from mnist_lab.report import ANSWERS_VARIABLE
-from mnist_lab.storage import written_whole
+from mnist_lab._utils.files import written_whole
 from publish.programs import ROOT, PublishError
 
 PAGES = ROOT / "docs" / "auto_examples"

@@ -10,7 +10,7 @@ import nbformat
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
-from mnist_lab.storage import written_whole
+from mnist_lab._utils.files import written_whole
 from publish.programs import PublishError, run
 
 STYLE = Path(__file__).with_name("notebooks.css")

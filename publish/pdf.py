@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mnist_lab.storage import written_whole
+from mnist_lab._utils.files import written_whole
 from publish.programs import ROOT, PublishError, check_tex, run
 
 DOCS = ROOT / "docs"

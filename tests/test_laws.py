@@ -13,9 +13,9 @@ from torch.nn import functional
 
 import mnist_lab as lab
 from mnist_lab import resemblance, statistics
-from mnist_lab.augmentation import distort
+from mnist_lab.data.augmentation import distort
 from mnist_lab.model import Standardize
-from mnist_lab.occlusion import patch_masks
+from mnist_lab.introspection.occlusion.maps import patch_masks
 from tests.conftest import no_trace
 
 few = settings(max_examples=12)

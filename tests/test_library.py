@@ -17,9 +17,9 @@ from scipy import stats
 
 import mnist_lab as lab
 from mnist_lab import plotting, report, statistics
-from mnist_lab.progress import progress
-from mnist_lab.randomness import seeded
-from mnist_lab.storage import user_cache, written_whole
+from mnist_lab._utils.messages import progress
+from mnist_lab._utils.random_state import seeded
+from mnist_lab._utils.files import user_cache, written_whole
 
 
 def test_importing_the_library_imports_nothing_slow() -> None:

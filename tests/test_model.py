@@ -6,7 +6,7 @@ from torch.nn import functional
 
 import mnist_lab as lab
 from mnist_lab.model import DEVIATION, MEAN
-from mnist_lab.observation import observed
+from mnist_lab._utils.network import observed
 from tests.conftest import no_trace, same
 
 

@@ -18,7 +18,7 @@ and ask the same of the very same filters before training.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.patterns import EXPECTED, edge_direction, pattern_shares
+from mnist_lab.introspection.filters import EXPECTED, edge_direction, pattern_shares
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model

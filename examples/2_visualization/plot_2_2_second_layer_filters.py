@@ -14,8 +14,8 @@ respond to, since a filter of the second layer looks at maps and not at pixels.
 # one symmetric scale: red is positive, blue negative, white zero. It ends at the 99th
 # percentile, since a few large weights would leave all others pale.
 import mnist_lab as lab
-from mnist_lab.patterns import describe_filters
-from mnist_lab.responses import agreement, strongest_patches
+from mnist_lab.introspection.filters import describe_filters
+from mnist_lab.introspection.responses import agreement, strongest_patches
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model

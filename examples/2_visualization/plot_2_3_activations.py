@@ -17,8 +17,8 @@ can tell the classes apart.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.probes import linear_probe
-from mnist_lab.selectivity import class_selectivity
+from mnist_lab.introspection.probing import linear_probe
+from mnist_lab.introspection.selectivity import class_selectivity
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model

@@ -17,7 +17,7 @@ network that has learned nothing as its control.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.reliance import measure_reliance, shuffled_weights
+from mnist_lab.introspection.occlusion.faithfulness import measure_reliance, shuffled_weights
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model

@@ -17,7 +17,7 @@ images were rounded to what a file can store, and watch the certainty grow.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.observation import unchanged
+from mnist_lab._utils.network import unchanged
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)

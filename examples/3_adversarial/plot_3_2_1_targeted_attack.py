@@ -19,7 +19,7 @@ what the changed images look like.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.observation import unchanged
+from mnist_lab._utils.network import unchanged
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)

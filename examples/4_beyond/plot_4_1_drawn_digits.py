@@ -17,7 +17,7 @@ how real they are: a network that learned from the one kind reads the other.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.strokes import FAMILIES
+from mnist_lab.data.synthetic.strokes import FAMILIES
 
 drawn = lab.load_dataset("synthetic")
 print(drawn)

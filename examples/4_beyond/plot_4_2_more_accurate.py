@@ -20,7 +20,7 @@ from pprint import pprint
 import torch
 
 import mnist_lab as lab
-from mnist_lab.augmentation import distort
+from mnist_lab.data.augmentation import distort
 
 dataset = lab.load_dataset()
 train = dataset.train

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from mnist_lab.checks import check_images, check_labels, check_named, check_sequence, check_tensor, check_text
+from mnist_lab._utils.checks import check_images, check_labels, check_named, check_sequence, check_tensor, check_text
 from mnist_lab.plotting.style import BLUE, GREY, SERIES, axes_or_new, draw_image, figure_of
 
 

@@ -15,8 +15,8 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mnist_lab.attacks import AttackResult
-from mnist_lab.checks import (
+from mnist_lab.attacks.targeted import AttackResult
+from mnist_lab._utils.checks import (
     CLASSES,
     PIXEL_MAX,
     check_images,

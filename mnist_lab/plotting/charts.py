@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mnist_lab.checks import (
+from mnist_lab._utils.checks import (
     check_flag,
     check_named,
     check_number,
@@ -20,7 +20,7 @@ from mnist_lab.checks import (
     describe,
 )
 from mnist_lab.plotting.style import BLUE, GREEN, ORANGE, RED
-from mnist_lab.statistics import Interval
+from mnist_lab.stats import Interval
 
 # Each with a line and a marker of its own.
 STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (RED, ":", "D"))

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mnist_lab.checks import check_named, check_number, check_sequence, check_text, check_type
+from mnist_lab._utils.checks import check_named, check_number, check_sequence, check_text, check_type
 from mnist_lab.plotting.style import BLUE, GREY, ORANGE, RED, SERIES, axes_or_new, figure_of
-from mnist_lab.statistics import PairedComparison
-from mnist_lab.training import History
+from mnist_lab.stats import PairedComparison
+from mnist_lab.training.loop import History
 
 
 def training_curves(history: History, *, figure: Figure | None = None) -> Figure:
@@ -118,7 +118,7 @@ def paired_differences(
     Parameters
     ----------
     comparison
-        What :func:`mnist_lab.statistics.paired_comparison` returned.
+        What :func:`mnist_lab.stats.paired_comparison` returned.
     title
         What is compared.
     unit

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from mnist_lab.checks import check_images, check_integer, check_sequence, check_tensor, check_text
+from mnist_lab._utils.checks import check_images, check_integer, check_sequence, check_tensor, check_text
 from mnist_lab.plotting.charts import check_limits
 
 WIDTH = 6.0  # inches, as wide as a phone can show

@@ -10,9 +10,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from torch import Tensor
 
-from mnist_lab.checks import PIXEL_MAX, check_choice, check_named, check_sequence, check_tensor, check_type
-from mnist_lab.introspection import ParameterCounts
-from mnist_lab.layers import LayerShapes
+from mnist_lab._utils.checks import PIXEL_MAX, check_choice, check_named, check_sequence, check_tensor, check_type
+from mnist_lab.introspection.summary import ParameterCounts
+from mnist_lab.introspection.layers import LayerShapes
 from mnist_lab.plotting.style import (
     BLUE,
     GREEN,

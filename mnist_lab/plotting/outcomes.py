@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from mnist_lab.checks import CLASSES, check_images, check_integer, check_type
-from mnist_lab.evaluation import Evaluation
+from mnist_lab._utils.checks import CLASSES, check_images, check_integer, check_type
+from mnist_lab.training.evaluation import Evaluation
 from mnist_lab.plotting.style import GREEN, GREY, RED, axes_or_new, figure_of, image_grid
 
 EVALUATION = "an Evaluation, as evaluate() returns it"

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mnist_lab.checks import PIXEL_MAX, check_path, check_type
-from mnist_lab.progress import REPORT_VARIABLE
+from mnist_lab._utils.checks import PIXEL_MAX, check_path, check_type
+from mnist_lab._utils.messages import REPORT_VARIABLE
 
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F7F7F"
 SERIES = (BLUE, ORANGE, GREEN, RED)

@@ -1,0 +1,306 @@
+"""The zoo: the networks that the pages share, each trained once and kept in the user's cache."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from mnist_lab._utils.cache import kept
+from mnist_lab._utils.contracts import FilePath, Seed, checked
+from mnist_lab._utils.fingerprint import fingerprint
+from mnist_lab._utils.messages import log
+from mnist_lab._utils.tensor_files import CheckpointError, read_tensors, write_tensors
+from mnist_lab.data.dataset import Dataset, load_dataset
+from mnist_lab.model import DigitCNN
+from mnist_lab.training.loop import best_device, fit
+from mnist_lab.training.recipe import History, Recipe
+
+NAMES: tuple[Literal["plain"], Literal["batch_norm"]] = ("plain", "batch_norm")
+SEEDS = range(5)  # problem 1 trains a network of each name from each of these
+FORMAT = "mnist_lab network 3"
+# The modules whose code takes part in the weights.
+CODE = (
+    "mnist_lab._utils.network",
+    "mnist_lab._utils.random_state",
+    "mnist_lab.data.augmentation",
+    "mnist_lab.model",
+    "mnist_lab.training.evaluation",
+    "mnist_lab.training.loop",
+    "mnist_lab.training.recipe",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network, with the record of its training.
+
+    Parameters
+    ----------
+    model
+        The network, in evaluation mode.
+    history
+        The measurements during training.
+    recipe
+        The hyper-parameters.
+    seed
+        Seed of its initial weights.
+    dataset, data_checksum
+        Name and checksum of the data that it was trained on.
+    versions
+        Python, torch, processor, device and number of threads with which it was trained.
+    """
+
+    model: DigitCNN
+    history: History
+    recipe: Recipe
+    seed: int
+    dataset: str
+    data_checksum: str
+    versions: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """``"plain"`` or ``"batch_norm"``."""
+        return "batch_norm" if self.model.batch_norm else "plain"
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Fraction of the validation images classified correctly after the last epoch, 0..1."""
+        return self.history.validation_accuracy[-1]
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainedNetwork({self.name}, seed {self.seed}, {len(self.history)} epochs on {self.dataset}, "
+            f"validation accuracy {self.validation_accuracy:.2%})"
+        )
+
+
+@checked
+def save(network: TrainedNetwork, path: FilePath) -> None:
+    """Write a network to a file: tensors and JSON in the safetensors format, whole or not at all.
+
+    Parameters
+    ----------
+    network
+        What :func:`trained`, :func:`best` or :func:`load` returned.
+    path
+        The file; its folder is made where it is missing.
+
+    Raises
+    ------
+    TypeError
+        If `network` is not a :class:`TrainedNetwork`.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> save(trained("plain"), "plain.safetensors")  # doctest: +SKIP
+    """
+    about = {
+        "format": FORMAT,
+        "batch_norm": network.model.batch_norm,
+        "seed": network.seed,
+        "recipe": asdict(network.recipe),
+        "history": asdict(network.history),
+        "dataset": network.dataset,
+        "data_checksum": network.data_checksum,
+        "versions": network.versions,
+    }
+    write_tensors(path, network.model.state_dict(), about)
+
+
+@checked
+def load(path: FilePath) -> TrainedNetwork:
+    """Read a network that :func:`save` wrote. Nothing in the file is executed: it holds only tensors and JSON.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    TrainedNetwork
+        With its weights bit for bit as they were saved, in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    OSError
+        If the file cannot be read.
+    CheckpointError
+        If the file is truncated or altered, of an older format, or not one of this library's.
+
+    Examples
+    --------
+    >>> load("plain.safetensors").validation_accuracy  # doctest: +SKIP
+    0.9915
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path: expected a file that mnist_lab.save() wrote, found none at {path}")
+    tensors, about = read_tensors(path, FORMAT)
+    try:
+        model = DigitCNN(batch_norm=about["batch_norm"], seed=about["seed"])
+        # A float64 network stays one: bit for bit.
+        model.to(tensors["fc2.weight"].dtype).load_state_dict(tensors)
+        return TrainedNetwork(
+            model=model.eval(),
+            history=History.from_dict(about["history"]),
+            recipe=Recipe(**about["recipe"]),
+            seed=about["seed"],
+            dataset=about["dataset"],
+            data_checksum=about["data_checksum"],
+            versions=about["versions"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is damaged, or is not a network that mnist_lab.save() wrote: {error}") from error
+
+
+@checked
+def trained(
+    name: Literal["plain", "batch_norm"] = "plain",
+    *,
+    seed: Seed = 0,
+    recipe: Recipe | None = None,
+    dataset: Dataset | None = None,
+    progress: bool = True,
+) -> TrainedNetwork:
+    """One of the networks of problem 1, from the user's cache; trained first if it is not there yet.
+
+    The cache is keyed by everything that determines the weights: architecture, seed, recipe, the data's checksum, the
+    kind of device, torch's version and default type, and the code that trains. Processes that ask for the same network
+    at the same time train it once. Training that was killed continues after its last epoch when the network is asked
+    for again.
+
+    A file in the cache that is damaged, or holds another network than its name says, is reported and replaced. Where
+    the cache cannot be written, the network is trained and returned, and a warning says that it is not kept.
+
+    Parameters
+    ----------
+    name
+        ``"plain"`` or ``"batch_norm"``.
+    seed
+        Seed of the initial weights and, unless `recipe` is given, of the order of the images.
+    recipe
+        The hyper-parameters; ``Recipe(seed=seed)`` by default.
+    dataset
+        The data; :func:`load_dataset` by default.
+    progress
+        Whether to show progress during training.
+
+    Returns
+    -------
+    TrainedNetwork
+        The network in evaluation mode, on the CPU, with its history and recipe.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+    DataError
+        If MNIST is not there.
+
+    Examples
+    --------
+    >>> trained("plain")  # doctest: +SKIP
+    TrainedNetwork(plain, seed 0, 4 epochs on mnist, validation accuracy 99.15%)
+    """
+    recipe = Recipe(seed=seed) if recipe is None else recipe
+    dataset = load_dataset() if dataset is None else dataset
+    title = f"training {name}, seed {seed}"
+    wanted = (name, seed, recipe, dataset.checksum)
+
+    def read(path: Path) -> TrainedNetwork:
+        network = load(path)
+        if (network.name, network.seed, network.recipe, network.data_checksum) != wanted:
+            raise CheckpointError(f"{path} holds another network than its name says: {network}, {network.recipe}")
+        return network
+
+    def train(resume: Path | None) -> TrainedNetwork:
+        model = DigitCNN(batch_norm=name == "batch_norm", seed=seed)
+        history = fit(model, dataset, recipe, resume=resume, title=title, progress=progress)
+        return TrainedNetwork(model.eval(), history, recipe, seed, dataset.name, dataset.checksum, _versions())
+
+    def make(path: Path | None) -> TrainedNetwork:
+        return train(None) if path is None else _resumed(train, path.with_suffix(".resume"), title)
+
+    def write(network: TrainedNetwork, path: Path) -> None:
+        save(network, path)
+        path.with_suffix(".resume").unlink(missing_ok=True)
+
+    file = f"{name}-{seed}-{_key(name, seed, recipe, dataset)}.safetensors"
+    return kept("networks", file, read=read, make=make, write=write, title=title)
+
+
+def _resumed(train: Callable[[Path | None], TrainedNetwork], resume: Path, title: str) -> TrainedNetwork:
+    """Train a network, from where a process that was killed left it, if its resume file is whole."""
+    try:
+        try:
+            return train(resume)
+        except CheckpointError as error:
+            log.warning("%s It is done here: %s from the start.", error, title)
+            resume.unlink()
+            return train(resume)
+    except OSError as error:
+        # fit() raises it before any work; a file that cannot be written later does not stop it.
+        log.warning("%s: if it is stopped, it starts anew (%s)", title, error)
+        return train(None)
+
+
+@checked
+def best(*, dataset: Dataset | None = None, progress: bool = True) -> TrainedNetwork:
+    """The network of problem 1 with the highest validation accuracy: the one that problem 3 attacks.
+
+    All ten networks of problem 1 compete: plain and batch norm, seeds 0 to 4.
+
+    Parameters
+    ----------
+    dataset, progress
+        As in :func:`trained`.
+
+    Returns
+    -------
+    TrainedNetwork
+        The best network; of equal ones the plain one, then the one with the lowest seed.
+
+    Examples
+    --------
+    >>> best()  # doctest: +SKIP
+    TrainedNetwork(batch_norm, seed 1, 4 epochs on mnist, validation accuracy 99.35%)
+    """
+    dataset = load_dataset() if dataset is None else dataset
+    networks = [trained(name, seed=seed, dataset=dataset, progress=progress) for name in NAMES for seed in SEEDS]
+    return max(networks, key=lambda network: network.validation_accuracy)
+
+
+def _key(name: str, seed: int, recipe: Recipe, dataset: Dataset) -> str:
+    """A short digest of everything that determines the weights."""
+    parts = {
+        "name": name,
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "data": dataset.checksum,
+        "device": best_device().type,
+        "dtype": str(torch.get_default_dtype()),
+        "torch": torch.__version__,
+        "code": fingerprint(*CODE),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": platform.machine(),
+        "device": best_device().type,
+        "threads": str(torch.get_num_threads()),
+    }
