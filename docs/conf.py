@@ -5,13 +5,13 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-import logo  # noqa: E402 - beside this file
-
-# Set before anything of the library runs: progress goes past the pages, and answers are kept for the home page.
-# The answers live beside the pages that gave them, so that both are made and deleted together.
+# The library reads these when a page runs: messages bypass the page, and answers are kept for the home page.
+# Answers are stored beside the pages, so that deleting the pages deletes them too.
 os.environ["MNIST_LAB_REPORT"] = "1"
 os.environ["MNIST_LAB_ANSWERS"] = str(HERE / "auto_examples" / "answers")
 
@@ -39,12 +39,12 @@ exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
-    # No inventory of these is at hand without a network, and a build must not need one.
+    # Their inventories are online, and a build must not need a network.
     (r"py:.*", r"(torch|matplotlib|numpy|os|pathlib|collections|typing|dataclasses)\..*"),
     (r"py:.*", r"(Tensor|Figure|Axes|Path|Module|nn\.Module|optional)"),
 ]
 
-# Links to torch, where a build may use the network: a build without it must neither need this nor warn of it.
+# Links to the documentation of torch and others need a network, so a build has to ask for them.
 if os.environ.get("MNIST_LAB_INVENTORIES"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {
@@ -54,7 +54,7 @@ if os.environ.get("MNIST_LAB_INVENTORIES"):
     }
 
 autosummary_generate = True
-autodoc_typehints = "none"  # the docstrings say types, shapes and units
+autodoc_typehints = "none"  # docstrings state types, shapes and units
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -66,9 +66,9 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "api/generated/backreferences",
     "doc_module": ("mnist_lab",),
-    "reset_modules": ("matplotlib", "freshness.strict"),
+    "reset_modules": ("matplotlib", "freshness.forget_run", "freshness.strict"),
     "reset_modules_order": "both",
-    "capture_repr": (),  # pages print what they show
+    "capture_repr": (),  # a page prints what it wants to show
     "image_srcset": ["2x"],
     "thumbnail_size": (600, 420),
     "matplotlib_animations": True,
@@ -80,15 +80,16 @@ sphinx_gallery_conf = {
     "junit": "../gallery-junit.xml",
     "plot_gallery": True,
 }
+# sphinx-gallery warns of a space anywhere in a script's full path, and a checkout may be in any folder.
+suppress_warnings = ["sphinx_gallery.space_in_filename"]
 
-logo.write(HERE / "_static" / "logo.svg")
 html_logo = html_favicon = "_static/logo.svg"
 html_theme = "pydata_sphinx_theme"
 html_title = "mnist_lab"
 html_static_path = ["_static"]
 html_css_files = ["mnist_lab.css"]
 html_show_sourcelink = False
-html_context = {"default_mode": "auto"}  # the system's choice of light or dark, until the reader makes one
+html_context = {"default_mode": "auto"}  # light or dark as the system is set, until the reader chooses
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": True,
@@ -99,7 +100,7 @@ html_theme_options = {
 }
 html_sidebars: dict[str, list[str]] = {"index": [], "build": []}
 
-# The PDF: docs/report is its beginning, docs/_latex how it looks.
+# The PDF: docs/report is its front matter, docs/_latex its layout.
 latex_engine = "xelatex"
 latex_documents = [("report/index", "mnist_lab.tex", "A small network, looked into", author, "manual")]
 latex_toplevel_sectioning = "chapter"
@@ -118,3 +119,13 @@ latex_elements = {
     "maketitle": (HERE / "_latex" / "title.tex").read_text(encoding="utf-8"),
     "printindex": "",
 }
+
+
+def setup(_app: Sphinx) -> None:
+    """Make relative folders of data and cache absolute, because each page runs in its own folder.
+
+    Sphinx runs this file in docs/, but calls this function in the working directory of the build.
+    """
+    for name in ("MNIST_LAB_DATA", "MNIST_LAB_CACHE"):
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())

@@ -1,4 +1,4 @@
-"""What the gallery and the theme leave to be done for a screen reader, and for a reader without a network."""
+"""Repair what sphinx-gallery and the theme publish: names for screen readers, and no requests to other servers."""
 
 import re
 from collections.abc import Callable
@@ -7,14 +7,13 @@ from typing import Any
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
-# sphinx-gallery's raw HTML: a table script that it loads from other servers, and a list of tags, of which no page has
-# any, once a section under one and the same identifier.
+# Raw HTML of sphinx-gallery: a table script from another server, and empty lists of tags that share one identifier.
 RAW = re.compile(r"^( *)\.\. raw:: html\n\n(?:\1 +\S.*\n)+", re.MULTILINE)
 FOREIGN = ("cdn.datatables", "id='sg-tag-list'")
 
 
 def without_foreign_parts(text: str) -> str:
-    r"""A page of the gallery without the raw HTML that has no place in this site.
+    r"""Remove the table script and the lists of tags from a page of the gallery.
 
     >>> without_foreign_parts("Title\n\n.. raw:: html\n\n  <div id='sg-tag-list'></div>\n\nText\n")
     'Title\n\n\nText\n'
@@ -24,10 +23,10 @@ def without_foreign_parts(text: str) -> str:
     return RAW.sub(lambda block: "" if any(part in block[0] for part in FOREIGN) else block[0], text)
 
 
-def named(navigation: str) -> BeautifulSoup:
-    """A tree of contents in which each switch that opens a branch says which.
+def label_navigation(navigation: str) -> BeautifulSoup:
+    """Label each switch of the navigation tree with the branch that it opens.
 
-    >>> str(named('<li><a href="a">Part</a><details><summary><i></i></summary></details></li>'))
+    >>> str(label_navigation('<li><a href="a">Part</a><details><summary><i></i></summary></details></li>'))
     '<li><a href="a">Part</a><details><summary aria-label="Pages of Part"><i></i></summary></details></li>'
     """
     tree = BeautifulSoup(navigation, "html.parser")
@@ -38,16 +37,16 @@ def named(navigation: str) -> BeautifulSoup:
     return tree
 
 
-def film(body: str, title: str) -> str:
-    """A page's HTML in which Matplotlib's player of an animation has names and asks no other server for its icons.
+def label_animation(body: str, title: str) -> str:
+    """Label the parts of Matplotlib's animation player in a page, and drop its link to another server's icons.
 
-    >>> film('<img id="_anim_img0"><input id="_anim_slider0">', "2 Steps")
-    '<img alt="Film of 2 Steps" id="_anim_img0"><input aria-label="Frame of the film" id="_anim_slider0">'
+    >>> label_animation('<img id="_anim_img0"><input id="_anim_slider0">', "2 Steps")
+    '<img alt="Animation of 2 Steps" id="_anim_img0"><input aria-label="Frame of the animation" id="_anim_slider0">'
     """
-    # The theme has the same icons.
+    # The theme brings the same icons.
     body = re.sub(r"<link\b[^>]*maxcdn\.bootstrapcdn\.com[^>]*>", "", body)
-    body = body.replace('<img id="_anim_img', f'<img alt="Film of {title}" id="_anim_img')
-    return body.replace('<input id="_anim_slider', '<input aria-label="Frame of the film" id="_anim_slider')
+    body = body.replace('<img id="_anim_img', f'<img alt="Animation of {title}" id="_anim_img')
+    return body.replace('<input id="_anim_slider', '<input aria-label="Frame of the animation" id="_anim_slider')
 
 
 def read(_app: Sphinx, name: str, source: list[str]) -> None:
@@ -55,16 +54,16 @@ def read(_app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = without_foreign_parts(source[0])
 
 
-def name_parts(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+def label_parts(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
     if "_anim_img" in context.get("body", ""):
         title = BeautifulSoup(context["title"], "html.parser").get_text()
-        context["body"] = film(context["body"], title.replace('"', ""))
+        context["body"] = label_animation(context["body"], title.replace('"', ""))
     tree: Callable[..., object] | None = context.get("generate_toctree_html")
     if tree is not None:
-        context["generate_toctree_html"] = lambda *args, **options: named(str(tree(*args, **options)))
+        context["generate_toctree_html"] = lambda *args, **options: label_navigation(str(tree(*args, **options)))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", read)
-    app.connect("html-page-context", name_parts, priority=900)  # after the theme, which makes the tree
+    app.connect("html-page-context", label_parts, priority=900)  # after the theme, which makes the tree
     return {"parallel_read_safe": True, "parallel_write_safe": True}

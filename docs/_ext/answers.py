@@ -1,4 +1,4 @@
-"""The directive ``answers-at-a-glance``: a row for each question, with the answer that its page computed."""
+"""The directive ``answers-at-a-glance``: one row per question, with the answer that its page computed."""
 
 import ast
 import json
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -26,13 +25,13 @@ def question_of(script: Path) -> str:
 
 
 def title_of(script: Path) -> str:
-    """The title of a page, its number in front."""
+    """The title of a page, which begins with the question's number."""
     docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
     return docstring.partition("\n")[0]
 
 
 class AnswersAtAGlance(SphinxDirective):
-    """A table of the questions, their pages and their answers."""
+    """A table of the questions and their answers, with links to the pages."""
 
     def run(self) -> list[nodes.Node]:
         source = Path(self.env.srcdir)
@@ -43,7 +42,6 @@ class AnswersAtAGlance(SphinxDirective):
             path = answers / f"{question}.json"
             self.env.note_dependency(str(path))
             if not path.is_file():
-                # A page that gave no answer did not run to its end.
                 self.state.document.reporter.warning(f"{script.name} gave no answer to {question}", line=self.lineno)
                 continue
             answer = json.loads(path.read_text(encoding="utf-8"))
@@ -57,9 +55,7 @@ class AnswersAtAGlance(SphinxDirective):
             "",
         ]
         table += ["   * - Question", "     - Answer", *rows]
-        container = nodes.container()
-        self.state.nested_parse(StringList(table, source=self.env.docname), self.content_offset, container)
-        return [container]
+        return self.parse_text_to_nodes("\n".join(table))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

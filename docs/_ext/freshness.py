@@ -1,7 +1,7 @@
-"""Pages run again when what they compute may have changed, and only then.
+"""Run a page again when its result may have changed, and never otherwise.
 
-sphinx-gallery runs a page when its script changed. A page also shows what the library, torch and the data set gave, so
-a change of any of these makes every page stale.
+sphinx-gallery runs a page when its script changed. The result also depends on the library, torch and the data, so a
+change of these makes every page stale. A page that failed is run again by the next build.
 """
 
 import hashlib
@@ -11,77 +11,94 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import answers
 import record
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+PAGES = "auto_examples"
 PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx-gallery", "torch", "torchvision")
 
 
 def fingerprint() -> str:
-    """Everything beside its script that decides what a page shows, a line each."""
-    import mnist_lab  # noqa: PLC0415 - the environment variables of conf.py come first
+    """What decides a page's result besides its script, one line each.
 
-    folder = Path(mnist_lab.__file__).parent
+    Modules of the library count without comments and docstrings, its other files byte for byte.
+    """
+    import mnist_lab  # noqa: PLC0415 - after conf.py has set the environment variables
+    from mnist_lab._utils.fingerprint import without_prose  # noqa: PLC0415
+
     lines = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
-    lines += [
-        f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
-        for path in sorted(folder.rglob("*.py"))
-    ]
-    warnings.simplefilter("once", _drawn_digits())
+    library = Path(mnist_lab.__file__).parent
+    for path in sorted(library.rglob("*")):
+        name = path.relative_to(library)
+        if path.is_file() and "__pycache__" not in name.parts:
+            code = without_prose(path.read_text("utf-8")).encode() if path.suffix == ".py" else path.read_bytes()
+            lines.append(f"{name.as_posix()} {hashlib.sha256(code).hexdigest()}")
+    warnings.simplefilter("once", mnist_lab.SyntheticDataWarning)
     try:
         dataset = mnist_lab.load_dataset()
     except mnist_lab.DataError as error:
-        # Sphinx names this a configuration error, with the message whole; anything else it calls a fault of a handler.
+        # Sphinx shows a ConfigError's message alone, and any other exception as a crash of this extension.
         raise ConfigError(f"no page can run without the data. {error}") from None
     lines.append(f"data {dataset.name} {dataset.checksum}")
     return "\n".join(lines) + "\n"
 
 
 def forget_stale_pages(app: Sphinx) -> None:
-    """Delete sphinx-gallery's memory of having run the pages, if what they rest on has changed."""
-    pages = Path(app.srcdir) / "auto_examples"
+    """Delete sphinx-gallery's checksums of all pages if the fingerprint has changed, so that it runs them again."""
+    pages = Path(app.srcdir) / PAGES
     known = pages / "fingerprint.txt"
     now = fingerprint()
     before = known.read_text(encoding="utf-8") if known.is_file() else ""
     if before == now:
         return
-    changed = sorted({line.rsplit(" ", 1)[0] for line in set(before.splitlines()) ^ set(now.splitlines())})
     if before:
-        logger.info("every page runs again, since these have changed: %s", ", ".join(changed))
-    for memory in pages.rglob("*.md5"):
-        memory.unlink()
-    # Written at once: a page remembers its own run when it has ended well, so a build that stops goes on from there.
+        changed = {line.rsplit(" ", 1)[0] for line in set(before.splitlines()) ^ set(now.splitlines())}
+        logger.info("running every page again, because these have changed: %s", ", ".join(sorted(changed)))
+    for checksum in pages.rglob("*.md5"):
+        checksum.unlink()
+    # Written before the pages run: a build that is stopped continues with the pages that have not run yet.
     pages.mkdir(parents=True, exist_ok=True)
     known.write_text(now, encoding="utf-8")
-    _, name, checksum = now.splitlines()[-1].split()
-    record.take(pages, name, checksum)
+    _, name, digest = now.splitlines()[-1].split()
+    record.write(pages, name, digest)
+
+
+def forget_run(configuration: dict[str, Any], script: str, when: str) -> None:
+    """Delete the checksum, the thumbnail and the answer of a page before it runs; a hook of sphinx-gallery.
+
+    sphinx-gallery keeps the checksum of the last good run when a later run fails. If the script is then restored, its
+    checksum matches, and the output of the failed run would be published.
+    """
+    if when == "before":
+        pages = Path(configuration["src_dir"]) / PAGES
+        name = Path(script).stem
+        for left in (*pages.rglob(f"{name}.py.md5"), *pages.rglob(f"sphx_glr_{name}_thumb.*")):
+            left.unlink()
+        (pages / "answers" / f"{answers.question_of(Path(script))}.json").unlink(missing_ok=True)
 
 
 def strict(_configuration: dict[str, Any], _script: str, when: str) -> None:
-    """Make a warning in a page an error; sphinx-gallery calls this before and after each page."""
+    """Turn warnings of a page into errors while it runs; a hook of sphinx-gallery."""
     if when == "before":
+        from mnist_lab import SyntheticDataWarning  # noqa: PLC0415 - after conf.py has set the environment variables
+
         _outside.append(warnings.catch_warnings())
         _outside[-1].__enter__()
         warnings.simplefilter("error")
-        # That digits are drawn was said when the build began, and every answer says it.
-        warnings.simplefilter("ignore", _drawn_digits())
+        # The build has already warned of synthetic digits, and every answer names them.
+        warnings.simplefilter("ignore", SyntheticDataWarning)
     else:
         _outside.pop().__exit__(None, None, None)
-
-
-def _drawn_digits() -> type[Warning]:
-    from mnist_lab import SyntheticDataWarning  # noqa: PLC0415 - the environment variables of conf.py come first
-
-    return SyntheticDataWarning
 
 
 _outside: list["warnings.catch_warnings[None]"] = []  # entered before a page, left after it
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    # Before sphinx-gallery's own handler, which has the default priority of 500, decides what to run.
+    # Before sphinx-gallery, at the default priority of 500, decides which pages to run.
     app.connect("builder-inited", forget_stale_pages, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

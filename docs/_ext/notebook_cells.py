@@ -1,9 +1,11 @@
-"""The pages as notebooks: the cell that installs the library, and links that open them in Colab.
+"""The pages as notebooks: a first cell that installs the library, and links that open them in Colab.
 
-The repository's address is that of the environment variable MNIST_LAB_REPOSITORY, or else the one that the package
-itself names (``[project.urls]``, "Repository"). Colab opens notebooks from a branch of a GitHub repository alone, so
-the links appear where the address is one of GitHub; the branch (MNIST_LAB_NOTEBOOKS_BRANCH, "notebooks" by default)
-holds the notebooks of ``docs/auto_examples`` in the same folders.
+The repository's address is the environment variable MNIST_LAB_REPOSITORY, or else the package's own metadata
+(``[project.urls]``, "Repository"). Without an address the first cell only says how to install the library: no package
+index has it, and whoever registered its name there could run code on the reader's machine.
+
+Colab opens notebooks only from a branch on GitHub, so the links appear only if the address is on GitHub. The branch
+(MNIST_LAB_NOTEBOOKS_BRANCH, "notebooks" by default) holds the notebooks of ``docs/auto_examples`` in the same folders.
 """
 
 import json
@@ -18,20 +20,28 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
-INSTALL_CELL = """\
-# Installs mnist_lab, and torch with it, where it is not there yet; a minute or two on Colab.
+INSTALL = """\
+# Installs mnist_lab, and torch with it, if it is missing; takes a minute or two on Colab.
 import importlib.util
 from pathlib import Path
 
 if importlib.util.find_spec("mnist_lab") is None:
-    wheels = sorted(Path("../..").glob("mnist_lab-*.whl"))  # beside the notebooks in a hand-in
-    source = str(wheels[-1]) if wheels else "{source}"
+    source = next(Path("../..").glob("mnist_lab-*.whl"), "git+{address}")  # a hand-in contains the wheel
     %pip install --quiet "$source"
+"""
+EXPLAIN = """\
+import importlib.util
+
+if importlib.util.find_spec("mnist_lab") is None:
+    raise ModuleNotFoundError(
+        "mnist_lab is missing. Install it from a checkout of its repository (pip install /path/to/checkout), "
+        "or from the wheel in a hand-in (pip install /path/to/mnist_lab-*.whl)."
+    )
 """
 
 
 def repository() -> str | None:
-    """The address of the repository on the web, without a slash at its end, or None where none is configured."""
+    """The repository's address without a trailing slash or ``.git``, or None if no address is known."""
     named = os.environ.get("MNIST_LAB_REPOSITORY")
     if not named:
         urls = [url.split(", ", 1) for url in metadata("mnist-lab").get_all("Project-URL") or []]
@@ -42,18 +52,18 @@ def repository() -> str | None:
 
 
 def install_cell(address: str | None) -> str:
-    """The code of a notebook's first cell. It does nothing where mnist_lab can be imported.
+    """The code of a notebook's first cell: install the library if it is missing, or say how without an address.
 
-    >>> '"mnist-lab"' in install_cell(None)
+    >>> "git+https://github.com/someone/mnist_lab" in install_cell("https://github.com/someone/mnist_lab")
     True
-    >>> '"git+https://github.com/someone/mnist_lab"' in install_cell("https://github.com/someone/mnist_lab")
-    True
+    >>> "%pip" in install_cell(None)
+    False
     """
-    return INSTALL_CELL.format(source="mnist-lab" if address is None else f"git+{address}")
+    return EXPLAIN if address is None else INSTALL.format(address=address)
 
 
 def colab_link(address: str | None, page: str) -> str | None:
-    """Where Colab opens the notebook of a page such as ``auto_examples/2_visualization/plot_2_4_occlusion``.
+    """The link that opens in Colab the notebook of a page such as ``auto_examples/2_visualization/plot_2_4_occlusion``.
 
     >>> colab_link("https://github.com/someone/mnist_lab", "auto_examples/2_visualization/plot_2_4_occlusion")
     'https://colab.research.google.com/github/someone/mnist_lab/blob/notebooks/2_visualization/plot_2_4_occlusion.ipynb'
@@ -69,7 +79,7 @@ def colab_link(address: str | None, page: str) -> str | None:
 
 
 def without_roles(text: str) -> str:
-    """Text without Sphinx's roles, which Markdown does not know.
+    """Replace Sphinx's roles, which Markdown does not know, by plain text.
 
     >>> without_roles("See :func:`mnist_lab.fit`, :class:`~torch.nn.Conv2d` and :doc:`the answer </index>`.")
     'See `mnist_lab.fit`, `Conv2d` and the answer.'
@@ -88,9 +98,9 @@ def without_roles(text: str) -> str:
 
 
 def mend_notebooks(app: Sphinx) -> None:
-    """Give each notebook the cell that installs the library, below its title, and text without Sphinx's roles.
+    """Insert the installing cell below the title of each notebook, and remove Sphinx's roles from the text.
 
-    sphinx-gallery writes a notebook when its page runs; the address may be configured later.
+    This covers all notebooks, because the address may have changed since sphinx-gallery wrote them.
     """
     source = install_cell(repository())
     cell = {
@@ -121,8 +131,8 @@ def offer_colab(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    # A page's notebook and its link change with the address, so the site is written anew when it does.
+    # Notebooks and links depend on the address, so Sphinx writes all pages again when it changes.
     app.add_config_value("notebooks_repository", repository(), "html")
-    app.connect("builder-inited", mend_notebooks, priority=900)  # when the pages have run
+    app.connect("builder-inited", mend_notebooks, priority=900)  # after the pages have run
     app.connect("html-page-context", offer_colab)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""When and where the report was made: a page, a line below every other page, and a notice if it is not of MNIST."""
+"""When, where and on which data the pages ran: a table, a line in the footer, and a banner if it was not MNIST."""
 
 import json
 import os
@@ -9,19 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx", "sphinx-gallery", "torch", "torchvision")
-STAND_IN = (
-    "Not MNIST: every number and figure here was computed on {name} digits, drawn to stand in for MNIST "
-    "where it cannot be had."
-)
+STAND_IN = "Not MNIST: every number and figure here was computed on {name} digits, because MNIST was not available."
 
 
 def processor() -> str:
-    """The processor's name, as well as the system tells it."""
+    """The name of the processor, or its architecture if the system does not know the name."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():
@@ -30,9 +26,9 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def take(folder: Path, name: str, checksum: str) -> None:
-    """Write down when and where the pages of `folder` run, and on which data."""
-    import torch  # noqa: PLC0415 - a page that only shows the record needs no torch
+def write(folder: Path, name: str, checksum: str) -> None:
+    """Record in `folder` when, where and on which data its pages run."""
+    import torch  # noqa: PLC0415 - slow, and not needed to show a record
 
     record = {
         "date": datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
@@ -41,7 +37,7 @@ def take(folder: Path, name: str, checksum: str) -> None:
         "machine": {
             "system": platform.platform(terse=True),
             "processor": processor(),
-            "processors": f"{os.cpu_count()}, of which torch uses {torch.get_num_threads()} at once",
+            "processors": f"{os.cpu_count()}, and torch uses {torch.get_num_threads()} threads",
         },
         "versions": {"python": platform.python_version(), "mnist_lab": version("mnist-lab")}
         | {name: version(name) for name in PACKAGES},
@@ -50,13 +46,13 @@ def take(folder: Path, name: str, checksum: str) -> None:
 
 
 def read(app: Sphinx) -> dict[str, Any]:
-    """The record of the pages that the site shows."""
+    """The record of the pages that the site shows, as `write` wrote it."""
     record: dict[str, Any] = json.loads((Path(app.srcdir) / "auto_examples" / "record.json").read_text("utf-8"))
     return record
 
 
 class BuildRecord(SphinxDirective):
-    """The directive ``build-record``: a table of when and where the pages ran, on which data, with which versions."""
+    """The directive ``build-record``: a table of the run's date, data, machine and versions."""
 
     def run(self) -> list[nodes.Node]:
         record = read(self.env.app)
@@ -72,30 +68,22 @@ class BuildRecord(SphinxDirective):
         table = [".. list-table::", "   :widths: 30 70", "   :class: answers", "   :stub-columns: 1", ""]
         for name, value in rows.items():
             table += [f"   * - {name}", f"     - {value}"]
-        return parsed(self, table)
+        return self.parse_text_to_nodes("\n".join(table))
 
 
 class DataNotice(SphinxDirective):
-    """The directive ``data-notice``: says so, loudly, if the report is not of MNIST; nothing otherwise."""
+    """The directive ``data-notice``: a warning if the pages did not run on MNIST, else nothing."""
 
     def run(self) -> list[nodes.Node]:
         name = read(self.env.app)["dataset"]
         self.env.note_dependency(str(Path(self.env.srcdir) / "auto_examples" / "record.json"))
-        return [] if name == "mnist" else parsed(self, [".. warning::", "", f"   {STAND_IN.format(name=name)}"])
-
-
-def parsed(directive: SphinxDirective, lines: list[str]) -> list[nodes.Node]:
-    """What the lines of reStructuredText say."""
-    container = nodes.container()
-    text = StringList(lines, source=directive.env.docname)
-    directive.state.nested_parse(text, directive.content_offset, container)
-    return [container]
+        return [] if name == "mnist" else self.parse_text_to_nodes(f".. warning::\n\n   {STAND_IN.format(name=name)}")
 
 
 def on_every_page(
     app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
 ) -> None:
-    """Hand the record to the template of the footer, and a stand-in's notice to the theme's banner."""
+    """Give the record to the footer's template, and the warning about synthetic digits to the theme's banner."""
     record = read(app)
     context["build_record"] = record
     if record["dataset"] != "mnist":

@@ -1,6 +1,6 @@
-"""The report as one PDF: where it lies, what print shows otherwise, and the directive ``if-report-pdf`` for the site.
+"""The report as one PDF: its front matter, its layout, and the directive ``if-report-pdf`` for the site.
 
-The PDF is made from the pages that ran for the site. It is offered there only while it shows the same run.
+The PDF is made from the same run of the pages as the site. The site offers it only while both show the same run.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
-FOLDER = "report"  # the documents that the PDF begins with; the site has none such
+FOLDER = "report"  # documents that only the PDF has
 NAME = "mnist_lab.pdf"
-LINES_KEPT = 40  # a longer block may break: a page has about 70
-LINES_OF_HEADING = 9  # of a heading and a short paragraph, in lines of code
-PICTURE = "auto_examples/overview.png"  # the home page's
+LINES_KEPT = 40  # a longer block may break across pages; a page has about 70 lines
+LINES_OF_HEADING = 9  # height of a heading and a short paragraph, in lines of code
+PICTURE = "auto_examples/overview.png"  # of the home page
 
 
 def run_shown(source: Path) -> str:
-    """A digest of what the pages computed in their last run.
+    """Hash the output of the pages' last run.
 
-    A page's text holds its printed numbers and how long it took, so another run gives another digest.
+    A page's text contains its printed numbers and its running time, so every run has its own hash.
     """
     pages = source / "auto_examples"
     digest = hashlib.sha256()
@@ -37,24 +37,24 @@ def run_shown(source: Path) -> str:
 
 
 def pdf_of(source: Path) -> Path:
-    """Where the finished PDF lies; beside it, a file named after it says which run it shows."""
+    """The path of the finished PDF. A file with the suffix ``.run`` beside it names the run that the PDF shows."""
     return source / "_build" / NAME
 
 
-def keep_run(app: Sphinx, error: Exception | None) -> None:
-    """Note beside the LaTeX which run it shows."""
+def write_run(app: Sphinx, error: Exception | None) -> None:
+    """Write beside the LaTeX files which run they show."""
     if error is None and app.builder.name == "latex":
         (Path(app.outdir) / "mnist_lab.run").write_text(run_shown(Path(app.srcdir)), encoding="utf-8")
 
 
 def is_current(source: Path) -> bool:
-    """Whether there is a PDF, and it shows what the pages computed last."""
+    """True if there is a PDF of the pages' last run."""
     pdf, run = pdf_of(source), pdf_of(source).with_suffix(".run")
     return pdf.is_file() and run.is_file() and run.read_text(encoding="utf-8") == run_shown(source)
 
 
 class IfReportPdf(SphinxDirective):
-    """Its content, where the PDF was built from the same run as the site; nothing otherwise."""
+    """The directive ``if-report-pdf``: its content if the PDF shows the same run as the site, else nothing."""
 
     has_content = True
 
@@ -65,7 +65,7 @@ class IfReportPdf(SphinxDirective):
 
 
 def _places(env: BuildEnvironment) -> dict[str, bool]:
-    """The documents that hold the directive, and whether they show its content."""
+    """The documents that use the directive, and whether each shows its content."""
     if not hasattr(env, "report_pdf_places"):
         env.report_pdf_places = {}  # type: ignore[attr-defined]
     places: dict[str, bool] = env.report_pdf_places  # type: ignore[attr-defined]
@@ -81,29 +81,29 @@ def merge_places(_app: Sphinx, env: BuildEnvironment, documents: set[str], other
 
 
 def read_again(app: Sphinx, env: BuildEnvironment, *_changes: set[str]) -> list[str]:
-    """The documents that show the PDF where there is none any more, or do not show one that there is."""
+    """The documents to read again because the PDF has appeared or disappeared since."""
     current = is_current(Path(app.srcdir))
     return [name for name, shown in _places(env).items() if shown != current and name in env.found_docs]
 
 
 def prepare_print(app: Sphinx) -> None:
-    """Read the PDF's first documents for the PDF, and for it alone; write its title page."""
+    """For LaTeX alone, include the front matter and fill in the title page."""
     if not isinstance(app.builder, LaTeXBuilder):
         return
     app.config.exclude_patterns.remove(FOLDER)
     source = Path(app.srcdir)
     picture = source / PICTURE
-    context = app.builder.context  # filled from latex_elements before any page ran
+    context = app.builder.context  # was filled from latex_elements before the pages ran
     title = context["maketitle"]
     if picture.is_file():
         app.config.latex_additional_files.append(PICTURE)
         title = title.replace("@PICTURE@", rf"\includegraphics[width=0.85\textwidth]{{{picture.name}}}\par")
-    facts = "\n".join(f"    {name} & {value} \\\\" for name, value in what_made_it(source).items())
+    facts = "\n".join(f"    {name} & {value} \\\\" for name, value in facts_of_run(source).items())
     context["maketitle"] = title.replace("@PICTURE@", "").replace("@FACTS@", facts)
 
 
-def what_made_it(source: Path) -> dict[str, str]:
-    """The data set, the versions and the day on which the pages ran, as LaTeX."""
+def facts_of_run(source: Path) -> dict[str, str]:
+    """The data set, the versions and the date of the pages' run, as LaTeX."""
     record = json.loads((source / "auto_examples" / "record.json").read_text(encoding="utf-8"))
     name, versions = record["dataset"], record["versions"]
     data = "MNIST" if name == "mnist" else rf"\textbf{{{name} digits, not MNIST}}"
@@ -115,7 +115,7 @@ def what_made_it(source: Path) -> dict[str, str]:
 
 
 def copy_pdf(app: Sphinx, error: Exception | None) -> None:
-    """Lay the PDF beside the site's home page, or take an old one away."""
+    """Copy the PDF beside the site's home page, or delete an outdated copy."""
     if error is not None or app.builder.name != "html":
         return
     copy = Path(app.outdir) / NAME
@@ -126,22 +126,22 @@ def copy_pdf(app: Sphinx, error: Exception | None) -> None:
 
 
 class ForPrint(SphinxPostTransform):
-    """What sphinx-gallery lays out for a browser, laid out for paper."""
+    """Change what sphinx-gallery lays out for a browser to a layout for paper."""
 
     formats = ("latex",)
-    default_priority = 60  # after what is meant for the browser alone has gone
+    default_priority = 60  # after nodes for browsers alone have been removed
 
     def run(self, **_kwargs: Any) -> None:
         for node in list(self.document.findall(nodes.Element)):
             classes = node.get("classes", [])
             if "sphx-glr-timing" in classes:
-                # It belongs to the run and not to the answer; the site lists all times.
+                # A running time would differ in every PDF; the site lists all of them.
                 node.parent.remove(node)
             elif isinstance(node, nodes.bullet_list) and "sphx-glr-horizontal" in classes:
-                # The figures of one cell stand one below the other, without bullets.
+                # The figures of one cell go below each other, without bullets.
                 node.replace_self([figure for item in node.children for figure in item.children])
             elif isinstance(node, nodes.literal) and re.fullmatch(r"\S{41,}", node.astext()):
-                # A checksum, which no line of a table's column would hold, may break.
+                # A checksum is wider than a column of a table, so it may break.
                 text = node.astext()
                 parts = [nodes.literal("", text[start : start + 16]) for start in range(0, len(text), 16)]
                 rest = [new for part in parts[1:] for new in (nodes.raw("", r"\allowbreak{}", format="latex"), part)]
@@ -149,21 +149,21 @@ class ForPrint(SphinxPostTransform):
             elif isinstance(node, nodes.literal_block):
                 self.keep_together(node, classes)
             elif isinstance(node, nodes.container) and "sphx-glr-animation" in classes:
-                note = nodes.emphasis("", "A film stands here on the site.")
+                note = nodes.emphasis("", "The site shows an animation here.")
                 node.replace_self(nodes.paragraph("", "", note))
 
     @staticmethod
     def keep_together(block: nodes.literal_block, classes: list[str]) -> None:
-        """Start a block of code or a printed table on the next page if it fits there and not on this one."""
+        """Start a block of code or output on the next page if it fits there but not on this one."""
         lines = len(block.astext().splitlines())
         section = block.parent
         after = section[section.index(block) + 1] if section[-1] is not block else None
         if isinstance(after, nodes.literal_block) and "sphx-glr-script-out" in after["classes"]:
-            # Code stands with what it printed, if that is not too long either.
+            # Code stays with its output, unless both together are too long.
             both = lines + 3 + len(after.astext().splitlines())
             lines = both if both <= LINES_KEPT else lines
         if [type(node) for node in section[: section.index(block)]] == [nodes.title, nodes.paragraph]:
-            # And so does the heading, with its paragraph.
+            # The heading and its paragraph stay with the block too.
             before = nodes.raw("", rf"\mnistlabroom{{{min(lines, LINES_KEPT) + LINES_OF_HEADING}}}", format="latex")
             section.parent.insert(section.parent.index(section), before)
         room = nodes.raw("", rf"\mnistlabroom{{{min(lines, LINES_KEPT)}}}", format="latex")
@@ -180,10 +180,10 @@ class ForPrint(SphinxPostTransform):
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("if-report-pdf", IfReportPdf)
     app.add_post_transform(ForPrint)
-    app.connect("builder-inited", prepare_print, priority=950)  # when the pages have run, and the picture is drawn
+    app.connect("builder-inited", prepare_print, priority=950)  # after the pages have run and the picture is drawn
     app.connect("env-purge-doc", forget_place)
     app.connect("env-merge-info", merge_places)
     app.connect("env-get-outdated", read_again)
-    app.connect("build-finished", keep_run)
+    app.connect("build-finished", write_run)
     app.connect("build-finished", copy_pdf)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

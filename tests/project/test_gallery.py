@@ -12,7 +12,7 @@ import torch
 
 import mnist_lab as lab
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE_OF_THE_GUIDE = ROOT / "docs" / "guide" / "plot_5_1_ink.py"
 PAGES = [*sorted((ROOT / "examples").glob("*/plot_*.py")), EXAMPLE_OF_THE_GUIDE]
 
@@ -23,6 +23,7 @@ def test_there_are_pages() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_keeps_the_form(page: Path) -> None:
+    assert re.fullmatch(r"plot_(\d+_)+\w+", page.stem), "a space in a page's name would break links"
     source = page.read_text(encoding="utf-8")
     tree = ast.parse(source)
     title, underline, blank, *promise = (ast.get_docstring(tree) or "").splitlines()

@@ -1,10 +1,9 @@
-"""The site's own extensions: what makes a page stale, the answers, the record of the build, the logo."""
+"""The site's own extensions: when a page is stale, the answers, the record of the build, repairs of the HTML."""
 
 import doctest
 import json
 import shutil
 import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -15,14 +14,14 @@ import pytest
 
 import mnist_lab as lab
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
 def extensions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
     yield
-    for name in ("freshness", "answers", "record", "logo", "accessible"):
+    for name in ("freshness", "answers", "record", "accessible"):
         sys.modules.pop(name, None)
 
 
@@ -48,14 +47,43 @@ def test_pages_are_stale_when_the_library_or_the_data_changed(
     shutil.copytree(Path(lab.__file__).parent, library)
     monkeypatch.setattr(lab, "__file__", str(library / "__init__.py"))
     assert not stale(), "the same library elsewhere"
-    (library / "model.py").write_text("# changed\n")
-    assert stale(), "a module changed"
+    model, data = library / "model.py", library / "numbers.json"
+    code = model.read_text(encoding="utf-8")
+    model.write_text(code + "\n\n# A comment.\ndef added() -> int:\n    return 1  # one\n", encoding="utf-8")
+    assert stale(), "code was added"
+    model.write_text(code + '\n\ndef added() -> int:\n    """One."""\n    return 1\n', encoding="utf-8")
+    assert not stale(), "only comments and docstrings changed"
+    model.write_text(code + "\n\ndef added() -> int:\n    return 2\n", encoding="utf-8")
+    assert stale(), "code changed"
+    data.write_text("[1]")
+    assert stale(), "a data file was added"
+    data.write_text("[2]")
+    assert stale(), "a data file changed"
     assert not stale()
     monkeypatch.setattr(lab, "load_dataset", lambda: lab.Dataset("other", *bar_dataset.splits().values()))
     assert stale(), "the data changed"
     monkeypatch.setattr("freshness.version", lambda name: "0" if name == "torch" else version(name))
     assert stale(), "torch changed"
     assert not stale()
+
+
+@pytest.mark.usefixtures("extensions")
+def test_before_a_page_runs_its_last_run_is_forgotten(tmp_path: Path) -> None:
+    import freshness
+
+    files = {
+        name: tmp_path / "auto_examples" / name
+        for page in ("1_1_a", "1_1_a_b")
+        for name in (f"1/plot_{page}.py.md5", f"1/images/thumb/sphx_glr_plot_{page}_thumb.png", f"1/plot_{page}.rst")
+    } | {name: tmp_path / "auto_examples" / "answers" / name for name in ("1.1.json", "1.2.json")}
+    for path in files.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    freshness.forget_run({"src_dir": str(tmp_path)}, "plot_1_1_a.py", "after")
+    assert all(path.exists() for path in files.values())
+    freshness.forget_run({"src_dir": str(tmp_path)}, "plot_1_1_a.py", "before")
+    gone = {name for name, path in files.items() if not path.exists()}
+    assert gone == {"1/plot_1_1_a.py.md5", "1/images/thumb/sphx_glr_plot_1_1_a_thumb.png", "1.1.json"}
 
 
 @pytest.mark.usefixtures("extensions")
@@ -84,34 +112,17 @@ def test_a_page_is_recognized_by_its_question() -> None:
 
 @pytest.mark.usefixtures("extensions")
 @pytest.mark.parametrize("name", ["mnist", "synthetic"])
-def test_what_is_not_of_mnist_says_so_on_every_page(tmp_path: Path, name: str) -> None:
+def test_every_page_says_if_the_data_is_not_mnist(tmp_path: Path, name: str) -> None:
     import record
 
     (tmp_path / "auto_examples").mkdir()
-    record.take(tmp_path / "auto_examples", name, "0123")
+    record.write(tmp_path / "auto_examples", name, "0123")
     app: Any = SimpleNamespace(srcdir=tmp_path)
     assert record.read(app)["versions"]["mnist_lab"]
     context: dict[str, Any] = {}
     record.on_every_page(app, "index", "page.html", context, None)
     assert context["build_record"]["checksum"] == "0123"
     assert ("Not MNIST" in context.get("theme_announcement", "")) == (name != "mnist")
-
-
-@pytest.mark.usefixtures("extensions")
-def test_the_logo_is_a_picture(tmp_path: Path) -> None:
-    import logo
-
-    logo.write(tmp_path / "logo.svg")
-    root = ET.fromstring((tmp_path / "logo.svg").read_text(encoding="utf-8"))
-    rectangles = root.findall(".//{http://www.w3.org/2000/svg}rect")
-    ink = sum(character in "-+#" for row in logo.DIGIT for character in row)
-    assert len(rectangles) == ink + 2, "a pixel of ink each, the paper and the patch"
-    for rectangle in rectangles[1:]:
-        left, top, wide, high = (float(rectangle.get(side, "nan")) for side in ("x", "y", "width", "height"))
-        assert left >= 0
-        assert top >= 0
-        assert left + wide <= 64
-        assert top + high <= 64
 
 
 def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +132,7 @@ def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("extensions")
-def test_what_the_site_mends_is_mended() -> None:
+def test_the_html_of_the_gallery_is_repaired() -> None:
     import accessible
 
     assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=4)
