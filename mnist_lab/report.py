@@ -1,54 +1,56 @@
-"""The answers: printed where the page runs, and handed to the site's "Answers at a glance"."""
+"""The answers to the assignment's questions: printed by a page, and collected for the report's home page."""
 
 import json
 import os
 import re
+import sys
 import textwrap
 from pathlib import Path
+from typing import Annotated
 
-from mnist_lab._utils.checks import check_text, check_type
-from mnist_lab.data.dataset import Dataset
+from mnist_lab._utils.contracts import NotBlank, checked, describe
 from mnist_lab._utils.files import written_whole
+from mnist_lab._utils.messages import printable
+from mnist_lab.data.dataset import Dataset
 
 ANSWERS_VARIABLE = "MNIST_LAB_ANSWERS"
 
 
-def answer(question: str, text: str, *, dataset: Dataset | None = None) -> None:
-    """State the answer to a question of the assignment.
+@checked
+def answer(question: str, text: Annotated[str, NotBlank()], *, dataset: Dataset | None = None) -> None:
+    """Print the answer to a question of the assignment. While the report is built, also save it for the home page.
 
-    It is printed and, while the report is built, kept for the home page.
+    Characters that standard output cannot encode are printed as escapes.
 
     Parameters
     ----------
     question
-        The question's number, ``"1.4"`` say.
+        The question's number, such as ``"1.4"``.
     text
         One or two sentences with the numbers that the page computed.
     dataset
-        What the numbers were measured on, where they were: named beside the answer, loudly if it is not MNIST.
+        The data set on which the numbers were measured. If it is not MNIST, the answer says so.
 
     Raises
     ------
-    ValueError
-        If `question` is no number of a question, or `text` is empty.
+    TypeError, ValueError
+        If `question` is not a number such as ``"1.4"``, or `text` is blank.
 
     Examples
     --------
     >>> answer("1.4", "The network has 799,078 parameters.")
     Answer to 1.4: The network has 799,078 parameters.
     """
-    if not re.fullmatch(r"\d+(\.\d+)+", check_text(question, "question")):
-        raise ValueError(f"question: expected a number such as '1.4', got {question!r}")
-    text = " ".join(check_text(text, "text").split())
-    if dataset is not None:
-        check_type(dataset, "dataset", Dataset, "a Dataset, as load_dataset() returns it, or None")
-    if not text:
-        raise ValueError("text: expected one or two sentences, got nothing")
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)+", question):
+        raise ValueError(f"question: expected a number such as '1.4', got {describe(question)}")
+    text = " ".join(text.split())
     if dataset is not None and dataset.name != "mnist":
         text += f" (Measured on {dataset.name} digits, not on MNIST.)"
-    print(textwrap.fill(f"Answer to {question}: {text}", width=88))  # noqa: T201 - this is what it is for
+    if sys.stdout is not None:  # a program without a console has none
+        lines = textwrap.fill(f"Answer to {question}: {text}", width=88)
+        print(printable(lines, sys.stdout))  # noqa: T201 - printing is this function's purpose
     folder = os.environ.get(ANSWERS_VARIABLE)
     if folder:
-        about = {"question": question, "text": text, "dataset": None if dataset is None else dataset.name}
+        entry = {"question": question, "text": text, "dataset": None if dataset is None else dataset.name}
         with written_whole(Path(folder) / f"{question}.json") as partial:
-            partial.write_text(json.dumps(about, indent=1), encoding="utf-8")
+            partial.write_text(json.dumps(entry, indent=1), encoding="utf-8")

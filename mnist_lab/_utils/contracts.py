@@ -377,6 +377,8 @@ __all__ = [
     "Bounds",
     "ClassIndices",
     "Confidence",
+    "FLOATS",
+    "INTEGERS",
     "Count",
     "Device",
     "Differentiable",

@@ -23,6 +23,17 @@ def stream() -> TextIO | None:
     return sys.__stderr__ if os.environ.get(REPORT_VARIABLE) and sys.__stderr__ is not None else sys.stderr
 
 
+def printable(text: str, target: TextIO) -> str:
+    """A text with escapes for the characters that a stream cannot encode.
+
+    >>> import io
+    >>> print(printable("3 × 3", io.TextIOWrapper(io.BytesIO(), encoding="ascii")))
+    3 \\xd7 3
+    """
+    encoding = getattr(target, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 class _StandardError(logging.Handler):
     """Write messages to standard error, above the bars on a terminal, unless the program has handlers of its own."""
 
@@ -30,9 +41,7 @@ class _StandardError(logging.Handler):
         target = stream()
         if target is None or logging.getLogger().hasHandlers():
             return
-        text = self.format(record)
-        encoding = getattr(target, "encoding", None) or "utf-8"
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
+        text = printable(self.format(record), target)
         try:
             if target.isatty():
                 from tqdm import tqdm  # noqa: PLC0415 - needed on a terminal alone

@@ -1,4 +1,4 @@
-"""Tables as plain text: they read alike on a terminal, on a web page and in print."""
+"""Tables as plain ASCII text: readable on any terminal, on a web page and in print."""
 
 import textwrap
 from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ def table(
 ) -> str:
     """A table of at most 80 columns of text.
 
-    Text stands left and numbers right, with a comma between thousands; a column is one of numbers if it holds any.
+    Text is aligned left and numbers right, with a comma between thousands. A column that holds a number is aligned right.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def table(
     totals
         Rows below a line of their own.
     wrap
-        The columns whose texts go on in a second line where the table would be too wide.
+        The columns whose texts continue on a second line where the table would be too wide.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def table(
     widths = _widths(texts, wrap)
     blocks = []
     for row in texts:
-        # One list of lines a cell; the cells of a row are as tall as its tallest.
+        # One list of lines per cell; a row is as tall as its tallest cell.
         cells = [textwrap.wrap(text, width) for text, width in zip(row, widths, strict=True)]
         lines = [
             GAP.join(
@@ -64,12 +64,12 @@ def table(
 
 
 def times(sizes: Sequence[int]) -> str:
-    """A shape as it is spoken: 32×28×28.
+    """A shape as text.
 
     >>> times((32, 28, 28))
-    '32×28×28'
+    '32x28x28'
     """
-    return "×".join(map(str, sizes))
+    return "x".join(map(str, sizes))
 
 
 def _text(cell: Cell) -> str:
@@ -77,7 +77,7 @@ def _text(cell: Cell) -> str:
 
 
 def _widths(texts: Sequence[Sequence[str]], wrap: Collection[int]) -> list[int]:
-    """The width of each column; too wide a table is narrowed where the fewest cells have to wrap for it."""
+    """The width of each column. A table that is too wide is narrowed where the fewest cells have to wrap."""
     lengths = [sorted(map(len, column)) for column in zip(*texts, strict=True)]
     widths = [column[-1] for column in lengths]
     while sum(widths) + len(GAP) * (len(widths) - 1) > WIDTH:

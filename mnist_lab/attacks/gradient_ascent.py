@@ -1,69 +1,58 @@
-"""Gradient ascent on images: the walk that both attacks of question 3 take, and the search for the largest beta.
+"""Gradient ascent on images, which both attacks of question 3 use, and the search for the largest beta.
 
-A row of a batch is one image on its way. Rows never depend on each other, nor on how they are batched. Weights stay as
-they are: every gradient is taken with respect to the image alone.
+A row of a batch is one image. Rows do not depend on each other, nor on how they are batched. The weights never change:
+every gradient is taken with respect to the image.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mnist_lab._utils.checks import PIXEL_MAX, check_logits
-from mnist_lab._utils.network import device_of, observed
+from mnist_lab._utils.contracts import PIXEL_MAX
+from mnist_lab._utils.network import Runner
 
 PIXELS = 28 * 28
-AT_ONCE = 64  # images through the network at once: more of them leave the processor's cache and take twice as long
-# Batches are filled up to a multiple of this: in such batches a matrix product sums every row in the same order, and
-# so a row goes the same way in each of them. In others the ways would part, first by rounding, later visibly.
+AT_ONCE = 64  # images per forward pass: more of them leave the processor's cache and take twice as long
+# Batches are padded to a multiple of this. A matrix product then sums every row in the same order, so that a row's
+# trajectory does not depend on its batch. Otherwise trajectories part, first by rounding, later visibly.
 MULTIPLE = 4
 
-SEARCH_START = 2.0 * PIXEL_MAX  # L2 distance at which the search first balances the pull and the gradient
-SEARCH_MOVE = (0.3, 0.05)  # share of the way to that balance that a step goes, first and last
-SEARCH_CHANGE = (0.1, 0.01)  # relative change of beta in a step, before the first success and in the last step
-SEARCH_MARGIN = 0.01  # logits by which a success has to be clear, so that no rounding of the arithmetic undoes it
+SEARCH_START = 2.0 * PIXEL_MAX  # L2 distance at which the first beta balances the penalty and the gradient
+SEARCH_MOVE = (0.3, 0.05)  # fraction of the distance to that balance that a step covers, first and last
+SEARCH_CHANGE = (0.1, 0.01)  # relative change of beta per step, before the first success and in the last step
+SEARCH_MARGIN = 0.01  # logits by which a success has to be clear, so that rounding does not undo it
+SEARCH_STEP = 1.0 * PIXEL_MAX  # longest step, in L2: a beta near zero must not throw an image across the pixel range
 
-Clip = tuple[float, float] | None
-Callback = Callable[[int, Tensor], None]
+STEP_SIZE = 2000.0  # small enough for the cost to rise in all but a few steps
 
-
-@contextmanager
-def on_images_alone(model: nn.Module) -> Iterator[None]:
-    """Observe the network with gradients on, also where the caller has switched them off."""
-    with observed(model), torch.inference_mode(False), torch.enable_grad():
-        yield
+ClipLimits = tuple[float, float]  # lowest and highest intensity
+Callback = Callable[[int, Tensor], None]  # of the number of updates so far, and the images
 
 
-def noise(rows: Iterable[Hashable], seed: int, sigma: float, like: nn.Module) -> Tensor:
-    """Gaussian noise around 128 for every row; equal rows get different noise, different rows may share theirs.
+def noise(rows: Iterable[Hashable], seed: int, sigma: float, runner: Runner) -> Tensor:
+    """Gaussian noise around 128 for every row. Different rows share their noise; equal rows get different noise.
 
-    The k-th occurrence of a row gets the k-th image of the seed. So a row's start does not depend on what else is in
-    the batch, and what starts from the same noise compares.
+    The k-th occurrence of a row gets the k-th noise image of the seed. So a row's start does not depend on what else is
+    in the batch, and rows that start from the same noise compare.
 
     Parameters
     ----------
     rows
-        What each row is: its target, say.
+        What identifies each row: its target, say.
     seed
-        Seed of the images.
+        Seed of the noise images.
     sigma
-        Deviation, in pixel intensities.
-    like
-        The network whose device and precision the images get.
+        Standard deviation, in pixel intensities.
+    runner
+        The network. The images get its device and, at least, single precision.
 
     Returns
     -------
     Tensor
         Unclipped images, (N, 1, 28, 28).
-
-    Examples
-    --------
-    >>> first, other, again = noise(["a", "b", "a"], seed=0, sigma=40, like=nn.Linear(1, 1))
-    >>> torch.equal(first, other), torch.equal(first, again)
-    (True, False)
     """
     seen: Counter[Hashable] = Counter()
     order = []
@@ -71,15 +60,17 @@ def noise(rows: Iterable[Hashable], seed: int, sigma: float, like: nn.Module) ->
         order.append(seen[row])
         seen[row] += 1
     generator = torch.Generator().manual_seed(seed)
-    images = [torch.randn(1, 28, 28, generator=generator) for _ in range(max(order, default=-1) + 1)]
+    # float32 whatever torch's default type is, so that a seed always gives the same noise.
+    images = [
+        torch.randn(1, 28, 28, generator=generator, dtype=torch.float32) for _ in range(max(order, default=-1) + 1)
+    ]
     stacked = torch.stack([images[index] for index in order]) if order else torch.zeros(0, 1, 28, 28)
-    return (128 + sigma * stacked).to(device_of(like), precision_of(like))
+    return (128 + sigma * stacked).to(runner.device, precision_of(runner))
 
 
-def precision_of(model: nn.Module) -> torch.dtype:
-    """The floating-point type of images on their way: float32, or float64 for a network in double precision."""
-    kinds = {tensor.dtype for tensor in [*model.parameters(), *model.buffers()]}
-    return torch.float64 if torch.float64 in kinds else torch.float32
+def precision_of(runner: Runner) -> torch.dtype:
+    """The floating-point type of the images during an attack: float32, or float64 for a network in double precision."""
+    return torch.float64 if runner.dtype == torch.float64 else torch.float32
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -93,7 +84,7 @@ def to_uint8(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Cost:
-    """What is climbed: objective - penalty(X) - beta * MSE(X, target image), for every row.
+    """The cost of each row, which ascent maximizes: objective - penalty(X) - beta * MSE(X, target image).
 
     Parameters
     ----------
@@ -102,7 +93,7 @@ class Cost:
     objective
         ``"logit"``: logits[target]. ``"margin"``: that minus the largest other logit.
     beta, originals
-        Weight (N,) of the mean squared error, and the target images (N, 1, 28, 28) from which it is taken.
+        Weight (N,) of the mean squared error, and the target images (N, 1, 28, 28).
     penalty
         A function from images (n, 1, 28, 28) to (n,).
     """
@@ -124,7 +115,7 @@ class Cost:
             value = value - self.beta[rows] * (images - self.originals[rows]).square().mean(dim=(1, 2, 3))
         return value
 
-    def gradient(self, model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def gradient(self, runner: Runner, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (N, 10), cost (N,), and the cost's gradient with respect to the images (N, 1, 28, 28)."""
         parts = []
         for first in range(0, max(len(images), 1), AT_ONCE):
@@ -132,7 +123,7 @@ class Cost:
             pixels = images[rows].detach()
             count = len(pixels)
             filled = filled_up(pixels).requires_grad_()
-            logits = check_logits(model(filled), len(filled))[:count]
+            logits = runner.logits(filled)[:count].to(images.dtype)
             value = self.of(logits, filled[:count], rows)
             (gradient,) = torch.autograd.grad(value.sum(), filled)
             parts.append((logits.detach(), value.detach(), gradient[:count]))
@@ -141,14 +132,16 @@ class Cost:
 
 
 def filled_up(images: Tensor) -> Tensor:
-    """The images, copied, and their first one again until their number is a multiple of four."""
+    """A copy of the images, padded with their first one to a multiple of four."""
     return torch.cat([images, images[:1].expand(-len(images) % MULTIPLE, -1, -1, -1)])
 
 
 @torch.no_grad()
-def probabilities(model: nn.Module, images: Tensor) -> Tensor:
-    """The softmax of the logits, (N, 10); the network as it is, in batches as the ascent sees them."""
-    parts = [model(filled_up(part))[: len(part)].softmax(dim=1) for part in images.split(AT_ONCE)]
+def probabilities(runner: Runner, images: Tensor) -> Tensor:
+    """The softmax of the logits, (N, 10), in the batches of the ascent."""
+    parts = [
+        runner.logits(filled_up(part))[: len(part)].to(images.dtype).softmax(dim=1) for part in images.split(AT_ONCE)
+    ]
     return torch.cat(parts)
 
 
@@ -167,8 +160,8 @@ def margin(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
-    """Where a walk ended, the weight of its cost by row, and cost and target's logit by step, (steps + 1, N)."""
+class Trajectory:
+    """The final images, beta by row, and by step the cost and the target's logit, (steps + 1, N) each."""
 
     images: Tensor
     beta: Tensor
@@ -176,43 +169,42 @@ class Walk:
     logit: Tensor
 
 
-def climb(
-    model: nn.Module,
+def gradient_ascent(
+    runner: Runner,
     images: Tensor,
     cost: Cost,
     step_size: Tensor,
     steps: int,
-    clip: Clip,
+    clip: ClipLimits | None,
     callback: Callback | None,
-) -> Walk:
+) -> Trajectory:
     """X <- X + step_size * dC/dX, `steps` times, clipped after every update if `clip` is given."""
     images, trace = clipped(images, clip), []
     for step in range(steps + 1):
-        logits, value, gradient = cost.gradient(model, images)
+        logits, value, gradient = cost.gradient(runner, images)
         trace.append(torch.stack([value, of_target(logits, cost.targets)]))
         if callback is not None:
             callback(step, images.cpu().clone())
         if step < steps:
             images = clipped(images + step_size * gradient, clip)
     beta = torch.zeros(len(images)) if cost.beta is None else cost.beta
-    return Walk(images, beta, *torch.stack(trace, dim=1))
+    return Trajectory(images, beta, *torch.stack(trace, dim=1))
 
 
-def search(model: nn.Module, images: Tensor, cost: Cost, steps: int, callback: Callback | None) -> Walk:
-    """The largest beta, hence the least distortion, with which the rounded image is still taken for its target.
+def search(runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Callback | None) -> Trajectory:
+    """Search the largest beta, and hence the least distortion, with which the rounded image is classified as its target.
 
-    The walk is the attacks' own, X <- X + step_size * dC/dX, with three things in addition. The network only ever sees
-    the image rounded to uint8, so what succeeds on the way succeeds as stored. The step size of a row is a share of
-    784 / (2 beta), the step that goes all the way to where the pull of the target image balances the gradient. And
-    beta rises a little after every success and falls after every failure, ever more finely, so that the row settles
-    where it is just taken for its target. The nearest success on the way is returned.
+    The update is that of gradient ascent, X <- X + step_size * dC/dX. The network sees only the image rounded to uint8,
+    so every success holds for the stored image. A row's step size is a fraction of 784 / (2 beta), the step to the
+    balance of the penalty and the gradient, and a step is at most 255 long. Beta rises after every success and falls
+    after every failure, by ever less, so that the row settles at the decision boundary. The nearest success is returned.
     """
     originals = cost.originals
     assert originals is not None
     beta = torch.zeros(len(images), dtype=images.dtype, device=images.device)
-    # Where the target image itself is taken for the target, nothing has to be changed, at no matter what weight.
+    # A target image that is classified as the target already needs no change, at any beta.
     found = originals.round()
-    logits, _, gradient = replace(cost, beta=beta).gradient(model, found)
+    logits, _, gradient = replace(cost, beta=beta).gradient(runner, found)
     solved = margin(logits, cost.targets) > SEARCH_MARGIN
     distance = torch.where(solved, 0.0, torch.inf).to(beta)
     found_beta = torch.where(solved, torch.inf, beta)
@@ -223,7 +215,7 @@ def search(model: nn.Module, images: Tensor, cost: Cost, steps: int, callback: C
         move, change = (first * (last / first) ** (step / steps) for first, last in (SEARCH_MOVE, SEARCH_CHANGE))
         seen = images.round()
         cost = replace(cost, beta=beta)
-        logits, value, gradient = cost.gradient(model, seen)
+        logits, value, gradient = cost.gradient(runner, seen)
         trace.append(torch.stack([value, of_target(logits, cost.targets)]))
         if callback is not None:
             callback(step, seen.cpu().clone())
@@ -236,15 +228,23 @@ def search(model: nn.Module, images: Tensor, cost: Cost, steps: int, callback: C
         solved |= success
 
         step_size = move * PIXELS / 2 / beta
+        # A row that fails lowers its beta, which lengthens its step. Without a limit it would run away.
+        step_size = torch.minimum(step_size, SEARCH_STEP / gradient.flatten(1).norm(dim=1).clamp_min(1e-9))
         images = (images + step_size[:, None, None, None] * gradient).clamp(0, PIXEL_MAX)
-        # A row without any success yet goes on at the full pace.
+        # A row without a success yet keeps its full pace.
         factor = 1 + torch.where(solved, change, SEARCH_CHANGE[0])
         beta = torch.where(success, beta * factor, beta / factor)
-    # Where nothing succeeded, the last image says how far the walk came.
+    # Where nothing succeeded, the last image shows how far the search came.
     found = torch.where(solved[:, None, None, None], found, seen)
-    return Walk(found, torch.where(solved, found_beta, beta), *torch.stack(trace, dim=1))
+    return Trajectory(found, torch.where(solved, found_beta, beta), *torch.stack(trace, dim=1))
 
 
-def clipped(images: Tensor, clip: Clip) -> Tensor:
-    """The images within the lowest and the highest intensity, or as they are."""
+def clipped(images: Tensor, clip: ClipLimits | None) -> Tensor:
+    """The images clipped to the lowest and the highest intensity; unchanged without a clip."""
     return images if clip is None else images.clamp(*clip)
+
+
+def require_rising(clip: ClipLimits | None) -> None:
+    """Raise unless the limits of a clip rise."""
+    if clip is not None and not clip[0] < clip[1]:
+        raise ValueError(f"clip: expected a lowest below a highest intensity, got {clip}")

@@ -1,12 +1,18 @@
-"""What pattern a 3x3 filter holds: an edge, a line, a spot, or nothing but an average."""
+"""The filters of a convolution, and the pattern that a 3x3 filter holds: an edge, a line, a spot, an average."""
+
+from typing import Annotated
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mnist_lab._utils.checks import describe
+from mnist_lab._utils.contracts import FLOATS, Network, TensorOf, checked, describe
+from mnist_lab.introspection.activations import layer_of
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+Kernels = Annotated[Tensor, TensorOf(("...",), dtypes=FLOATS)]
 
 ROOT = 2**0.5
-# Frei and Chen's nine masks, orthogonal to one another, by kind.
+# Frei and Chen's nine orthogonal masks, by kind.
 MASKS: dict[str, list[list[list[float]]]] = {
     "average": [[[1, 1, 1], [1, 1, 1], [1, 1, 1]]],
     "edge": [[[-1, 0, 1], [-ROOT, 0, ROOT], [-1, 0, 1]], [[-1, -ROOT, -1], [0, 0, 0], [1, ROOT, 1]]],
@@ -14,15 +20,55 @@ MASKS: dict[str, list[list[list[float]]]] = {
     "line": [[[0, 1, 0], [-1, 0, -1], [0, 1, 0]], [[-1, 0, 1], [0, 0, 0], [1, 0, -1]]],
     "spot": [[[1, -2, 1], [-2, 4, -2], [1, -2, 1]], [[-2, 1, -2], [1, 4, 1], [-2, 1, -2]]],
 }
-# What a filter of independent random weights, as likely negative as positive, holds of each kind on average.
+# The mean share of each kind in filters of independent random weights with zero mean.
 EXPECTED = {kind: len(masks) / 9 for kind, masks in MASKS.items()}
 
 
-def pattern_shares(filters: Tensor) -> dict[str, Tensor]:
-    """How much of each filter is an average, an edge, a ripple, a line or a spot.
+@checked
+def filters(model: Network, layer: str) -> Tensor:
+    """The filters of a convolution.
 
-    A filter is a sum of nine orthogonal masks, and its sum of squares the sum of the squares of their weights. So each
-    kind of mask has a share in it, and the shares add up to one.
+    Parameters
+    ----------
+    model
+        Any network with convolutions.
+    layer
+        The layer's name, as :meth:`torch.nn.Module.named_modules` gives it: ``"conv1"``, or ``"features.0"`` for a layer
+        inside another module.
+
+    Returns
+    -------
+    Tensor
+        A copy of the weights on the CPU, (filters, input channels, height, width).
+
+    Raises
+    ------
+    TypeError
+        If `model` is no network or `layer` no string.
+    ValueError
+        If the network has no convolution of that name; the message lists those that it has.
+
+    Examples
+    --------
+    >>> from mnist_lab import DigitCNN
+    >>> filters(DigitCNN(), "conv1").shape
+    torch.Size([32, 1, 3, 3])
+    >>> filters(DigitCNN(), "conv3")
+    Traceback (most recent call last):
+    ...
+    ValueError: layer: expected one of 'conv1', 'conv2', got str 'conv3'
+    """
+    weight = layer_of(model, layer, CONVOLUTIONS).weight
+    assert isinstance(weight, Tensor)
+    return weight.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+@checked
+def pattern_shares(filters: Kernels) -> dict[str, Tensor]:
+    """The shares of average, edge, ripple, line and spot in each filter.
+
+    A filter is a weighted sum of nine orthogonal masks, so its sum of squares is the sum of their squared weights. The
+    share of a kind of mask is its part of that sum; the shares add up to one.
 
     Parameters
     ----------
@@ -33,12 +79,12 @@ def pattern_shares(filters: Tensor) -> dict[str, Tensor]:
     -------
     dict of Tensor
         By kind (``"average"``, ``"edge"``, ``"ripple"``, ``"line"``, ``"spot"``) its share 0..1 in each filter, (...).
-        Random filters have a ninth of "average" and two ninths of each other kind (``EXPECTED``).
+        Random filters have a share of 1/9 of "average" and 2/9 of each other kind (``EXPECTED``).
 
     Raises
     ------
     TypeError, ValueError
-        If `filters` are not floating-point (..., 3, 3).
+        If `filters` are not finite floating-point (..., 3, 3).
 
     References
     ----------
@@ -50,13 +96,14 @@ def pattern_shares(filters: Tensor) -> dict[str, Tensor]:
     >>> {kind: round(float(share), 2) for kind, share in pattern_shares(sobel).items()}
     {'average': 0.0, 'edge': 0.97, 'ripple': 0.03, 'line': 0.0, 'spot': 0.0}
     """
-    _check_filters(filters)
+    _require_3x3(filters)
     energy = filters.square().sum((-2, -1))
     return {kind: _weights(filters, kind).square().sum(-1) / energy for kind in MASKS}
 
 
-def edge_direction(filters: Tensor) -> Tensor:
-    """The direction in which a filter's edge rises from dark to bright.
+@checked
+def edge_direction(filters: Kernels) -> Tensor:
+    """The direction from dark to bright of the edge in each filter.
 
     Parameters
     ----------
@@ -74,13 +121,14 @@ def edge_direction(filters: Tensor) -> Tensor:
     >>> edge_direction(brighter_below)
     tensor(90.)
     """
-    _check_filters(filters)
+    _require_3x3(filters)
     right, down = _weights(filters, "edge").unbind(-1)
     return torch.atan2(down, right).rad2deg()
 
 
-def smoothness(filters: Tensor) -> Tensor:
-    """How alike neighbouring weights of a filter are: the mean product of neighbours over the mean square.
+@checked
+def smoothness(filters: Kernels) -> Tensor:
+    """The similarity of neighbouring weights: their mean product over the mean square of all weights.
 
     Parameters
     ----------
@@ -90,7 +138,7 @@ def smoothness(filters: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        About -1..1, (...): 1 if all weights are the same, 0 on average for independent random ones, negative if they
+        About -1..1, (...): 1 if all weights are equal, 0 on average for independent random ones, negative if they
         alternate.
 
     Examples
@@ -104,8 +152,9 @@ def smoothness(filters: Tensor) -> Tensor:
     return products.mean(-1) / filters.square().mean((-2, -1))
 
 
-def similarity(filters: Tensor) -> Tensor:
-    """How alike each filter is to every other: the absolute cosine of the angle between them.
+@checked
+def similarity(filters: Kernels) -> Tensor:
+    """The similarity of every pair of filters: the absolute cosine of the angle between them.
 
     Parameters
     ----------
@@ -115,8 +164,7 @@ def similarity(filters: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        One value a pair, (N * (N - 1) / 2,): 1 if one filter is a multiple of the other, 0 if they have nothing in
-        common.
+        One value per pair, (N * (N - 1) / 2,): 1 if one filter is a multiple of the other, 0 if they are orthogonal.
 
     Examples
     --------
@@ -128,8 +176,9 @@ def similarity(filters: Tensor) -> Tensor:
     return (directions @ directions.T)[first, second].abs()
 
 
-def describe_filters(filters: Tensor) -> dict[str, float]:
-    """A layer's filters in a few numbers, each the mean over its filters or kernels.
+@checked
+def describe_filters(filters: Kernels) -> dict[str, float]:
+    """A layer's filters in a few numbers, each a mean over its filters or kernels.
 
     Parameters
     ----------
@@ -164,8 +213,6 @@ def _weights(filters: Tensor, kind: str) -> Tensor:
     return torch.einsum("...hw,mhw->...m", filters, masks)
 
 
-def _check_filters(filters: object) -> None:
-    if not isinstance(filters, Tensor) or not filters.is_floating_point():
-        raise TypeError(f"filters: expected a floating-point tensor (..., 3, 3), got {describe(filters)}")
+def _require_3x3(filters: Tensor) -> None:
     if filters.shape[-2:] != (3, 3):
         raise ValueError(f"filters: expected shape (..., 3, 3), got {describe(filters)}")

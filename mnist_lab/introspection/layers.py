@@ -1,20 +1,24 @@
-"""What a layer is, of which kind, and what it does while an image passes through the network."""
+"""What kind of layer a module is, and what the layers do while an image passes through the network."""
 
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd, _AvgPoolNd, _LPPoolNd, _MaxPoolNd
+from torch.overrides import BaseTorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
-from mnist_lab._utils.checks import check_choice, check_integer, check_sequence, check_text, check_type, describe
-from mnist_lab._utils.network import observed
-from mnist_lab.introspection.receptive_field import ReceptiveField
+from mnist_lab._utils.contracts import describe
+from mnist_lab._utils.network import Runner
 from mnist_lab._utils.tables import Cell, table, times
+from mnist_lab.introspection.receptive_field import ReceptiveField
 
 CONVOLUTIONAL, FULLY_CONNECTED, NORMALIZATION, POOLING, OTHER = (
     "convolutional",
@@ -32,11 +36,13 @@ GROUPS: dict[str, tuple[type[nn.Module], ...]] = {
         *(nn.FractionalMaxPool2d, nn.FractionalMaxPool3d),
     ),
 }
+# Layers that compute with their parts' weights without running these parts.
+FUSED = (nn.MultiheadAttention,)
 
 
 @dataclass(frozen=True)
 class LayerShape:
-    """One layer at work.
+    """One run of a layer.
 
     Parameters
     ----------
@@ -49,12 +55,11 @@ class LayerShape:
     input_shape, output_shape
         Shapes for one image: channels first, without the batch.
     receptive_field
-        How many pixels of the input, along each axis, one output depends on at most. None where the layers up to here
-        are no plain chain, each taking what the one before it gave, or where one of them is of a kind whose reach is
-        not known.
+        The number of pixels along each axis on which one output depends at most. None where the layers up to here are
+        not a plain chain, or where the window of one of them is not known.
     multiply_adds
-        Multiplications, each with its addition, for one image; the bias's additions are not counted. None where the
-        layer is neither a convolution nor fully connected.
+        Multiplications, each with its addition, for one image; additions of a bias are not counted. None where the
+        layer computes no products, or where their number is not known (:attr:`LayerShapes.unknown`).
     """
 
     name: str
@@ -65,39 +70,31 @@ class LayerShape:
     receptive_field: tuple[int, ...] | None
     multiply_adds: int | None
 
-    def __post_init__(self) -> None:
-        check_text(self.name, "name")
-        check_text(self.kind, "kind")
-        check_choice(self.group, "group", (*GROUPS, OTHER))
-        for name in ("input_shape", "output_shape"):
-            check_sequence(getattr(self, name), name, _size)
-        if self.receptive_field is not None:
-            check_sequence(self.receptive_field, "receptive_field", _size)
-        if self.multiply_adds is not None:
-            _size(self.multiply_adds, "multiply_adds")
-
 
 @dataclass(frozen=True, repr=False)
 class LayerShapes:
-    """What every layer takes and gives, in the order in which the layers ran; a layer that runs twice has two rows.
+    """Input and output of every layer, in the order in which they ran; a layer that runs twice has two rows.
 
-    A sequence of :class:`LayerShape`, which also finds a layer by its name; printed, it is a table.
+    A sequence of :class:`LayerShape` that also finds a layer by its name. Printed, it is a table.
 
     Parameters
     ----------
     rows
-        One for every time that a layer ran.
+        One for each run of a layer.
+    outside
+        Multiply-adds that the network computes by function calls outside of its layers.
+    unknown
+        The layers whose multiply-adds are not known; ``"functions"`` for calls outside of layers.
     """
 
     rows: tuple[LayerShape, ...]
-
-    def __post_init__(self) -> None:
-        check_rows(self.rows, LayerShape)
+    outside: int = 0
+    unknown: tuple[str, ...] = ()
 
     @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds of all convolutions and fully connected layers, for one image."""
-        return sum(row.multiply_adds or 0 for row in self.rows)
+    def multiply_adds(self) -> int | None:
+        """Multiply-adds of the whole network for one image; None where those of a part are not known."""
+        return None if self.unknown else self.outside + sum(row.multiply_adds or 0 for row in self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,35 +122,37 @@ class LayerShapes:
                 times(row.input_shape),
                 times(row.output_shape),
                 None if row.receptive_field is None else times(row.receptive_field),
-                row.multiply_adds,
+                "not known" if row.name in self.unknown else row.multiply_adds,
             ]
             for row in self.rows
         ]
-        return table(header, rows, [["total", None, None, None, None, self.multiply_adds]])
+        totals: list[list[Cell]] = []
+        if self.outside or "functions" in self.unknown:
+            outside: Cell = "not known" if "functions" in self.unknown else self.outside
+            totals.append(["functions", None, None, None, None, outside])
+        total = self.multiply_adds
+        totals.append(["total", None, None, None, None, "not known" if total is None else total])
+        return table(header, rows, totals)
 
 
-def check_rows(rows: object, kind: type) -> None:
-    """Refuse what is no tuple of rows of one kind.
+def group_of(layer: nn.Module) -> str:
+    """The group in which a layer is counted.
 
-    >>> check_rows([], LayerShape)
-    Traceback (most recent call last):
-    ...
-    TypeError: rows: expected a tuple of LayerShape, got list []
+    >>> group_of(nn.ConvTranspose2d(1, 1, 3)), group_of(nn.ReLU())
+    ('convolutional', 'other')
     """
-    expected = f"a tuple of {kind.__name__}"
-    for row in check_type(rows, "rows", tuple, expected):
-        if not isinstance(row, kind):
-            raise TypeError(f"rows: expected {expected}, got {describe(row)} among them")
+    return next((group for group, kinds in GROUPS.items() if isinstance(layer, kinds)), OTHER)
 
 
-def _size(value: object, name: str) -> int:
-    return check_integer(value, name, low=0)
+def is_whole(layer: nn.Module) -> bool:
+    """Whether a module is one layer, whatever modules it holds: one of a known group, or a fused one."""
+    return group_of(layer) != OTHER or isinstance(layer, FUSED)
 
 
 def named_layers(
     module: nn.Module, name: str = "", seen: set[nn.Module] | None = None
 ) -> Iterator[tuple[str, nn.Module]]:
-    """The modules of a network and their names, each once; what a layer of a known kind holds is left to it.
+    """The modules of a network and their names, each once, without the parts of a layer.
 
     >>> [name for name, _ in named_layers(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))]
     ['Sequential', '0', '1']
@@ -163,56 +162,105 @@ def named_layers(
         return
     seen.add(module)
     yield name or type(module).__name__, module
-    if group_of(module) == OTHER:
+    if not is_whole(module):
         for child_name, child in module.named_children():
             yield from named_layers(child, f"{name}.{child_name}" if name else child_name, seen)
 
 
-def group_of(layer: nn.Module) -> str:
-    """What a layer is counted as.
+def require_layers(model: nn.Module) -> None:
+    """Raise for a network whose layers cannot be seen: scripted or traced ones, and packed quantized layers."""
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ValueError(
+                f"model: expected a network of Python modules, got {name or 'one'} of the class {type(module).__name__}, "
+                "a scripted or traced module whose layers cannot be seen"
+            )
 
-    >>> group_of(nn.ConvTranspose2d(1, 1, 3)), group_of(nn.ReLU())
-    ('convolutional', 'other')
-    """
-    return next((group for group, kinds in GROUPS.items() if isinstance(layer, kinds)), OTHER)
+
+def require_parameters(model: nn.Module) -> None:
+    """Raise for a network that holds weights in another form than parameters."""
+    require_layers(model)
+    for name, module in model.named_modules():
+        if hasattr(module, "_packed_params") or ".quantized." in f"{type(module).__module__}.":
+            raise ValueError(
+                f"model: expected layers with parameters, got {name!r} of the class {type(module).__name__}, a quantized "
+                "layer whose packed weights are not counted"
+            )
 
 
-def watch(model: nn.Module, image: Tensor) -> LayerShapes:
-    """Run the network once, in evaluation mode, and note what every layer takes and gives.
-
-    The pass works on copies of the parameters and buffers: some networks write to their own as they run.
+def watch(runner: Runner, image: Tensor) -> LayerShapes:
+    """Run a network once and record what every layer takes, gives and computes.
 
     Parameters
     ----------
-    model
-        Any network that takes one tensor.
+    runner
+        The network.
     image
-        What it takes, in a batch of one.
+        Its input, in a batch of one.
     """
     layers = {
-        layer: name for name, layer in named_layers(model) if group_of(layer) != OTHER or not any(layer.children())
+        layer: name for name, layer in named_layers(runner.model) if is_whole(layer) or not any(layer.children())
     }
-    copies = {name: tensor.detach().clone() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
-    recorder = _Recorder(image, layers)
-    with ExitStack() as hooks, observed(model), torch.no_grad():
+    arithmetic = _Arithmetic()
+    recorder = _Recorder(image, layers, arithmetic)
+    with ExitStack() as stack:
         for layer in layers:
             # A handle is a context manager that removes its hook.
-            hooks.enter_context(layer.register_forward_pre_hook(recorder.before, with_kwargs=True))
-            hooks.enter_context(layer.register_forward_hook(recorder.after, with_kwargs=True))
-        torch.func.functional_call(model, copies, (image,))
-    return LayerShapes(tuple(recorder.rows))
+            stack.enter_context(layer.register_forward_pre_hook(recorder.before, with_kwargs=True))
+            stack.enter_context(layer.register_forward_hook(recorder.after, with_kwargs=True))
+        # Under a function mode torch takes no fused path of attention, which would hide its products.
+        stack.enter_context(BaseTorchFunctionMode())
+        stack.enter_context(arithmetic)
+        runner.model(image)
+    outside = arithmetic.count - sum(row.multiply_adds or 0 for row in recorder.rows)
+    unknown = [*recorder.unknown, *(["functions"] if arithmetic.unknown > len(recorder.unknown) else [])]
+    return LayerShapes(tuple(recorder.rows), outside, tuple(dict.fromkeys(unknown)))
+
+
+class _Arithmetic(TorchDispatchMode):
+    """Counts the multiply-adds of torch's operations, and the operations whose products cannot be counted."""
+
+    HIDDEN = ("rnn", "lstm", "gru", "native_multi_head", "transformer", "trilinear", "cdist", "fft", "linalg", "mv", "dot")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = self.unknown = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operation and count its products."""
+        kwargs = kwargs or {}
+        packet = function._overloadpacket
+        if packet not in flop_registry:
+            with self:
+                parts = function.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
+        result = function(*args, **kwargs)
+        name = packet.__name__
+        if "scaled_dot_product" in name:
+            query, key, value = args[:3]
+            heads, length, size = math.prod(query.shape[:-2]), query.shape[-2], query.shape[-1]
+            self.count += heads * length * key.shape[-2] * (size + value.shape[-1])
+        elif packet in flop_registry:
+            self.count += flop_registry[packet](*args, **kwargs, out_val=result) // 2
+        elif function.namespace not in ("aten", "prim", "prims") or any(word in name for word in self.HIDDEN):
+            self.unknown += 1
+        return result
 
 
 class _Recorder:
-    """Notes what every layer takes and gives as it runs, and follows the receptive field along the chain."""
+    """Records what every layer takes, gives and computes, and follows the receptive field along the chain."""
 
-    def __init__(self, image: Tensor, names: dict[nn.Module, str]) -> None:
-        self.names = names
+    def __init__(self, image: Tensor, names: dict[nn.Module, str], arithmetic: _Arithmetic) -> None:
+        self.names, self.arithmetic = names, arithmetic
         self.rows: list[LayerShape] = []
-        self.field = ReceptiveField.start(image.shape[2:]) if image.ndim > 2 else None
-        self.pixels = tuple(image.shape[2:])
+        self.unknown: list[str] = []
+        self.field = ReceptiveField.of_pixels(image.shape[2:]) if image.ndim > 2 else None
         self.shape: Sequence[int] = ()
-        # What the last layer gave. A tensor written to since then, as `out += shortcut` does, has a newer version.
+        self.counts = (0, 0)
+        # What the last layer gave. A tensor that was written to since, as by `out += shortcut`, has a newer version.
         self.latest: tuple[Tensor | None, int] = (image, image._version)
 
     def before(self, _layer: nn.Module, args: object, kwargs: object) -> None:
@@ -222,6 +270,7 @@ class _Recorder:
         if given is None or given is not latest or given._version != version:
             self.field = None
         self.shape = () if given is None else given.shape
+        self.counts = self.arithmetic.count, self.arithmetic.unknown
 
     def after(self, layer: nn.Module, _args: object, _kwargs: object, output: object) -> None:
         """Hook that sees a layer's output."""
@@ -230,8 +279,9 @@ class _Recorder:
         if self.field is not None:
             self.field = self.field.through(layer, self.shape, shape)
         self.latest = (result, -1 if result is None else result._version)
-        # Padding is no pixel, so a field that reaches beyond the input sees no more than the input.
-        seen = None if self.field is None else tuple(map(min, self.field.size, self.pixels))
+        count, unknown = self.arithmetic.count - self.counts[0], self.arithmetic.unknown - self.counts[1]
+        self.unknown += [self.names[layer]] * unknown
+        multiplies = group_of(layer) in (CONVOLUTIONAL, FULLY_CONNECTED)
         self.rows.append(
             LayerShape(
                 name=self.names[layer],
@@ -239,22 +289,10 @@ class _Recorder:
                 group=group_of(layer),
                 input_shape=_one_image(self.shape),
                 output_shape=_one_image(shape),
-                receptive_field=seen,
-                multiply_adds=_multiply_adds(layer, math.prod(self.shape), math.prod(shape)),
+                receptive_field=None if self.field is None else self.field.size,
+                multiply_adds=count if multiplies or count else None,
             )
         )
-
-
-def _multiply_adds(layer: nn.Module, inputs: int, outputs: int) -> int | None:
-    """Each output of a convolution sums over a window; of a transposed one, each input is spread over a window."""
-    match layer:
-        case _ConvTransposeNd():
-            return inputs * layer.out_channels // layer.groups * math.prod(layer.kernel_size)
-        case _ConvNd():
-            return outputs * layer.in_channels // layer.groups * math.prod(layer.kernel_size)
-        case nn.Linear():
-            return outputs * layer.in_features
-    return None
 
 
 def _first_tensor(value: object) -> Tensor | None:

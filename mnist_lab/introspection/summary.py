@@ -1,35 +1,39 @@
 """What a network is made of: the shapes of its layers, its parameters, its neurons.
 
-All three work for any network whose layers are modules, and leave no trace in it. A layer is a module that holds no
-other modules, or a convolution, a fully connected layer or a normalization. What a network computes without a module
-of its own, by a function call such as ``functional.relu``, is no layer here. Shapes are those of one image: the batch
-is left out.
+All three functions work for any network whose layers are modules. A layer is a module that holds no other modules, or a
+convolution, a fully connected layer, a normalization or an attention layer. A function call such as
+``functional.relu`` is no layer. Shapes are those of one image, without the batch.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import nn
 
-from mnist_lab._utils.checks import check_choice, check_integer, check_model, check_text, check_type, describe
+from mnist_lab._utils.contracts import Architecture, AtLeast, checked
+from mnist_lab._utils.network import running, unwrapped
+from mnist_lab._utils.tables import Cell, table, times
 from mnist_lab.introspection.layers import (
     CONVOLUTIONAL,
     FULLY_CONNECTED,
-    GROUPS,
+    FUSED,
     NORMALIZATION,
     OTHER,
     POOLING,
     LayerShape,
     LayerShapes,
-    check_rows,
     group_of,
+    is_whole,
     named_layers,
+    require_layers,
+    require_parameters,
     watch,
 )
-from mnist_lab._utils.network import device_of
-from mnist_lab._utils.tables import Cell, table, times
+
+Shape = Sequence[Annotated[int, AtLeast(1)]]
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,7 @@ class LayerParameters:
     name, kind, group
         As in :class:`LayerShape`.
     shapes
-        The shape of each tensor of parameters, by its name within the layer, without those that a layer further up
-        has already.
+        The shape of each parameter, by its name within the layer. Parameters that an earlier layer shares are left out.
     """
 
     name: str
@@ -50,23 +53,15 @@ class LayerParameters:
     group: str
     shapes: dict[str, tuple[int, ...]]
 
-    def __post_init__(self) -> None:
-        check_text(self.name, "name")
-        check_text(self.kind, "kind")
-        check_choice(self.group, "group", (*GROUPS, OTHER))
-        for key, shape in check_type(self.shapes, "shapes", dict, "a dictionary of shapes by name").items():
-            check_text(key, "shapes, key")
-            _checked_shape(shape, f"shapes[{key!r}]", low=0)
-
     @property
     def count(self) -> int:
-        """How many numbers the tensors hold."""
+        """The number of parameters."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
 @dataclass(frozen=True, repr=False)
 class ParameterCounts:
-    """How many parameters a network has, and where; printed, it is a table.
+    """The number of parameters of a network, by layer. Printed, it is a table.
 
     Parameters
     ----------
@@ -76,9 +71,6 @@ class ParameterCounts:
 
     rows: tuple[LayerParameters, ...]
 
-    def __post_init__(self) -> None:
-        check_rows(self.rows, LayerParameters)
-
     @property
     def by_layer(self) -> dict[str, int]:
         """Parameters by the name of the layer."""
@@ -86,7 +78,7 @@ class ParameterCounts:
 
     @property
     def total(self) -> int:
-        """All parameters, frozen ones too. Buffers, such as running means, are none."""
+        """All parameters, frozen ones included. Buffers, such as running means, are no parameters."""
         return sum(row.count for row in self.rows)
 
     @property
@@ -106,7 +98,7 @@ class ParameterCounts:
 
     @property
     def other(self) -> int:
-        """All the rest: embeddings, recurrent layers, parameters that a module of one's own holds."""
+        """The rest: embeddings, attention, recurrent layers, parameters of custom modules."""
         return self._of(OTHER)
 
     def _of(self, group: str) -> int:
@@ -125,22 +117,19 @@ class ParameterCounts:
 
 @dataclass(frozen=True, repr=False)
 class NeuronCounts:
-    """How many neurons a network has, and where; printed, it is a table.
+    """The number of neurons of a network, by layer. Printed, it is a table.
 
     A neuron is one output of a convolution or of a fully connected layer, for one image. A pooling layer computes no
-    weighted sum, so its outputs are shown and not counted; :attr:`with_pooling` counts them.
+    weighted sum, so its outputs are shown but not counted; :attr:`with_pooling` counts them.
 
     Parameters
     ----------
     rows
-        The convolutions, fully connected and pooling layers in the order in which they ran. A layer that runs twice
-        has two rows, and twice the neurons: its outputs are others each time.
+        The convolutions, fully connected and pooling layers in the order in which they ran. A layer that runs twice has
+        two rows, and twice the neurons.
     """
 
     rows: tuple[LayerShape, ...]
-
-    def __post_init__(self) -> None:
-        check_rows(self.rows, LayerShape)
 
     @property
     def by_layer(self) -> dict[str, int]:
@@ -169,7 +158,7 @@ class NeuronCounts:
 
     @property
     def with_pooling(self) -> int:
-        """The other convention: pooling outputs counted as neurons."""
+        """The other convention, in which pooling outputs are neurons."""
         return self.total + sum(self.pooling.values())
 
     def _by_layer(self, *groups: str) -> dict[str, int]:
@@ -194,30 +183,31 @@ class NeuronCounts:
         return table(["layer", "kind", "output", "neurons", "not counted"], rows, totals)
 
 
-def layer_shapes(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) -> LayerShapes:
-    """Input and output of every layer, with its receptive field and its multiply-adds.
+@checked
+def layer_shapes(model: Architecture, input_shape: Shape = (1, 28, 28)) -> LayerShapes:
+    """Input, output, receptive field and multiply-adds of every layer.
 
-    They are read off a forward pass of one blank image in evaluation mode. The pass works on copies of the parameters
-    and buffers, so a network that writes to its own as it runs is left as it was, too.
+    A private copy of the network runs once on a blank image, in evaluation mode.
 
     Parameters
     ----------
     model
-        Any network that takes one tensor. Layers that the pass does not call have no row.
+        Any network of Python modules that takes one tensor, of floats or (an embedding, say) of integers. A compiled or
+        data-parallel one counts as the network that it wraps. Layers that do not run have no row.
     input_shape
         The shape of one input, without the batch; MNIST's by default.
 
     Returns
     -------
     LayerShapes
-        A row for every time that a layer ran. Where a layer takes or gives several tensors, the first one is meant.
+        One row for each run of a layer. Of a layer that takes or gives several tensors, the first one is shown.
 
     Raises
     ------
     TypeError
         If `model` is no network, or `input_shape` no sequence of integers.
     ValueError
-        If the network does not take such an input, or if its lazy layers have not been initialized yet.
+        If the network does not take such an input, its lazy layers are not initialized, or it is scripted or traced.
 
     Examples
     --------
@@ -228,31 +218,36 @@ def layer_shapes(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) -> 
     >>> layer_shapes(nn.Sequential(nn.Conv2d(3, 8, 5, stride=2), nn.ReLU()), (3, 64, 64))
     layer  kind    input    output   rec. field  multiply-adds
     ----------------------------------------------------------
-    0      Conv2d  3×64×64  8×30×30  5×5               540,000
-    1      ReLU    8×30×30  8×30×30  5×5
+    0      Conv2d  3x64x64  8x30x30  5x5               540,000
+    1      ReLU    8x30x30  8x30x30  5x5
     ----------------------------------------------------------
     total                                              540,000
     """
-    check_model(model)
-    shape = _checked_shape(input_shape)
-    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    image = torch.zeros(1, *shape, dtype=dtype, device=device_of(model))
-    try:
-        return watch(model, image)
-    except Exception as error:
-        raise ValueError(
-            "input_shape: expected the shape of one input of the network, without the batch, "
-            f"got {shape}, which it does not take: {error}"
-        ) from error
+    require_layers(model)
+    shape = tuple(input_shape)
+    with running(model) as runner:
+        dtypes = [runner.dtype]
+        if any(isinstance(module, nn.Embedding | nn.EmbeddingBag) for module in runner.model.modules()):
+            dtypes.insert(0, torch.int64)
+        for dtype in dtypes:
+            try:
+                return watch(runner, torch.zeros(1, *shape, dtype=dtype, device=runner.device))
+            except Exception as error:  # noqa: BLE001 - whatever the network raises
+                fault = error
+    raise ValueError(
+        "input_shape: expected the shape of one input of the network, without the batch, "
+        f"got {shape}, which it does not take: {fault}"
+    ) from fault
 
 
-def parameter_counts(model: nn.Module) -> ParameterCounts:
-    """How many parameters the network has, by layer and by kind of layer.
+@checked
+def parameter_counts(model: Architecture) -> ParameterCounts:
+    """The number of parameters, by layer and by group of layers.
 
     Parameters
     ----------
     model
-        Any network. A parameter that several layers share is counted once, for the first of them.
+        Any network of Python modules. A parameter that several layers share is counted once, for the first of them.
 
     Returns
     -------
@@ -264,7 +259,8 @@ def parameter_counts(model: nn.Module) -> ParameterCounts:
     TypeError
         If `model` is no network.
     ValueError
-        If its lazy layers have not been initialized yet.
+        If its lazy layers are not initialized, it is scripted or traced, or it holds quantized layers, whose weights
+        are no parameters.
 
     Examples
     --------
@@ -272,31 +268,31 @@ def parameter_counts(model: nn.Module) -> ParameterCounts:
     >>> parameter_counts(DigitCNN())
     layer            kind    tensors         parameters
     ---------------------------------------------------
-    conv1            Conv2d  32×1×3×3 + 32          320
-    conv2            Conv2d  32×32×3×3 + 32       9,248
-    fc1              Linear  500×1568 + 500     784,500
-    fc2              Linear  10×500 + 10          5,010
+    conv1            Conv2d  32x1x3x3 + 32          320
+    conv2            Conv2d  32x32x3x3 + 32       9,248
+    fc1              Linear  500x1568 + 500     784,500
+    fc2              Linear  10x500 + 10          5,010
     ---------------------------------------------------
     convolutional                                 9,568
     fully connected                             789,510
     total                                       799,078
     """
-    check_model(model)
+    require_parameters(model)
     rows: list[LayerParameters] = []
     seen: set[int] = set()
-    for name, layer in named_layers(model):
-        group = group_of(layer)
-        # What a known layer holds, a parametrization of its weight say, is its own.
-        own = dict(layer.named_parameters(recurse=group != OTHER))
+    for name, layer in named_layers(unwrapped(model)):
+        # The parameters of a layer's parts, of a parametrization say, are its own.
+        own = dict(layer.named_parameters(recurse=is_whole(layer)))
         shapes = {key: tuple(tensor.shape) for key, tensor in own.items() if id(tensor) not in seen}
         seen.update(map(id, own.values()))
         if own:
-            rows.append(LayerParameters(name, type(layer).__name__, group, shapes))
+            rows.append(LayerParameters(name, type(layer).__name__, group_of(layer), shapes))
     return ParameterCounts(tuple(rows))
 
 
-def neuron_counts(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) -> NeuronCounts:
-    """How many neurons the network has: outputs of convolutions and of fully connected layers, for one image.
+@checked
+def neuron_counts(model: Architecture, input_shape: Shape = (1, 28, 28)) -> NeuronCounts:
+    """The number of neurons: outputs of convolutions and of fully connected layers, for one image.
 
     Parameters
     ----------
@@ -306,12 +302,12 @@ def neuron_counts(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) ->
     Returns
     -------
     NeuronCounts
-        Pooling outputs are shown, not counted.
+        Pooling outputs are shown, but not counted.
 
     Raises
     ------
     TypeError, ValueError
-        As in :func:`layer_shapes`.
+        As in :func:`layer_shapes`; also for attention and quantized layers, whose neurons are not known.
 
     Examples
     --------
@@ -320,11 +316,12 @@ def neuron_counts(model: nn.Module, input_shape: Sequence[int] = (1, 28, 28)) ->
     >>> counts.total, counts.with_pooling
     (31870, 39710)
     """
+    require_parameters(model)
+    for name, module in model.named_modules():
+        if isinstance(module, FUSED):
+            raise ValueError(
+                f"model: expected layers whose neurons can be counted, got {name!r} of the class "
+                f"{type(module).__name__}, which computes inside one call"
+            )
     counted = (CONVOLUTIONAL, FULLY_CONNECTED, POOLING)
     return NeuronCounts(tuple(row for row in layer_shapes(model, input_shape) if row.group in counted))
-
-
-def _checked_shape(shape: object, name: str = "input_shape", *, low: int = 1) -> tuple[int, ...]:
-    if not isinstance(shape, Sequence) or isinstance(shape, str):
-        raise TypeError(f"{name}: expected a sequence of sizes such as (1, 28, 28), got {describe(shape)}")
-    return tuple(check_integer(size, f"{name}[{axis}]", low=low) for axis, size in enumerate(shape))

@@ -507,9 +507,9 @@ def test_names_too_long_for_the_table_go_on_in_a_second_line() -> None:
     lines = repr(lab.layer_shapes(torchvision.models.resnet18(weights=None), (3, 224, 224))).splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("layer2.0.downs"))
     assert lines[start : start + 4] == [
-        "layer2.0.downsam  Conv2d       64×56×56    128×28×28                   6,422,528",
+        "layer2.0.downsam  Conv2d       64x56x56    128x28x28                   6,422,528",
         "ple.0",
-        "layer2.0.downsam  BatchNorm2d  128×28×28   128×28×28",
+        "layer2.0.downsam  BatchNorm2d  128x28x28   128x28x28",
         "ple.1",
     ]
 
@@ -526,31 +526,31 @@ def test_parameters_of_long_names_and_of_a_tensor_that_two_layers_share() -> Non
 SHAPES = """
 layer        kind         input     output    rec. field  multiply-adds
 -----------------------------------------------------------------------
-standardize  Standardize  1×28×28   1×28×28   1×1
-conv1        Conv2d       1×28×28   32×28×28  3×3               225,792
-bn1          BatchNorm2d  32×28×28  32×28×28  3×3
-pool1        MaxPool2d    32×28×28  32×14×14  4×4
-relu1        ReLU         32×14×14  32×14×14  4×4
-conv2        Conv2d       32×14×14  32×14×14  8×8             1,806,336
-bn2          BatchNorm2d  32×14×14  32×14×14  8×8
-pool2        MaxPool2d    32×14×14  32×7×7    10×10
-relu2        ReLU         32×7×7    32×7×7    10×10
-flatten      Flatten      32×7×7    1568      10×10
-fc1          Linear       1568      500       28×28             784,000
-relu3        ReLU         500       500       28×28
-fc2          Linear       500       10        28×28               5,000
+standardize  Standardize  1x28x28   1x28x28   1x1
+conv1        Conv2d       1x28x28   32x28x28  3x3               225,792
+bn1          BatchNorm2d  32x28x28  32x28x28  3x3
+pool1        MaxPool2d    32x28x28  32x14x14  4x4
+relu1        ReLU         32x14x14  32x14x14  4x4
+conv2        Conv2d       32x14x14  32x14x14  8x8             1,806,336
+bn2          BatchNorm2d  32x14x14  32x14x14  8x8
+pool2        MaxPool2d    32x14x14  32x7x7    10x10
+relu2        ReLU         32x7x7    32x7x7    10x10
+flatten      Flatten      32x7x7    1568      10x10
+fc1          Linear       1568      500       28x28             784,000
+relu3        ReLU         500       500       28x28
+fc2          Linear       500       10        28x28               5,000
 -----------------------------------------------------------------------
 total                                                         2,821,128
 """
 PARAMETERS = """
 layer            kind         tensors         parameters
 --------------------------------------------------------
-conv1            Conv2d       32×1×3×3 + 32          320
+conv1            Conv2d       32x1x3x3 + 32          320
 bn1              BatchNorm2d  32 + 32                 64
-conv2            Conv2d       32×32×3×3 + 32       9,248
+conv2            Conv2d       32x32x3x3 + 32       9,248
 bn2              BatchNorm2d  32 + 32                 64
-fc1              Linear       500×1568 + 500     784,500
-fc2              Linear       10×500 + 10          5,010
+fc1              Linear       500x1568 + 500     784,500
+fc2              Linear       10x500 + 10          5,010
 --------------------------------------------------------
 convolutional                                      9,568
 fully connected                                  789,510
@@ -560,10 +560,10 @@ total                                            799,206
 NEURONS = """
 layer            kind       output    neurons  not counted
 ----------------------------------------------------------
-conv1            Conv2d     32×28×28   25,088
-pool1            MaxPool2d  32×14×14                 6,272
-conv2            Conv2d     32×14×14    6,272
-pool2            MaxPool2d  32×7×7                   1,568
+conv1            Conv2d     32x28x28   25,088
+pool1            MaxPool2d  32x14x14                 6,272
+conv2            Conv2d     32x14x14    6,272
+pool2            MaxPool2d  32x7x7                   1,568
 fc1              Linear     500           500
 fc2              Linear     10             10
 ----------------------------------------------------------
@@ -581,13 +581,13 @@ def test_a_tensor_of_parameters_may_be_empty() -> None:
 TIED = """
 layer            kind      tensors                                    parameters
 --------------------------------------------------------------------------------
-first            LinearOf  4×4 + 4                                            20
+first            LinearOf  4x4 + 4                                            20
                  AVeryLon
                  gName
 tiedtiedtiedtie  Linear    (counted above)                                     0
 dtiedtiedtiedti
 edtied
-last             LSTM      16×4 + 16×4 + 16 + 16 + 16×4 + 16×4 + 16          320
+last             LSTM      16x4 + 16x4 + 16 + 16 + 16x4 + 16x4 + 16          320
                            + 16
 --------------------------------------------------------------------------------
 convolutional                                                                  0

@@ -1,45 +1,52 @@
-"""Occlusion: what a network makes of a digit when a patch hides a part of it."""
+"""Occlusion maps: the probability of a class as a function of where a patch hides the image."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mnist_lab._utils.checks import (
+from mnist_lab._utils.checks import check_images
+from mnist_lab._utils.contracts import (
     CLASSES,
+    FLOATS,
+    INTEGERS,
     PIXEL_MAX,
-    check_flag,
-    check_images,
-    check_integer,
-    check_labels,
-    check_logits,
-    check_network,
-    check_number,
+    Between,
+    Images,
+    Network,
+    TensorOf,
+    checked,
     describe,
-    is_dense,
 )
-from mnist_lab.introspection.occlusion.windows import Patches
-from mnist_lab.introspection.occlusion.incremental import Footprints, supported
-from mnist_lab._utils.network import device_of, dtype_of, observed
 from mnist_lab._utils.messages import progress as progress_bar
+from mnist_lab._utils.network import Runner, check_logits, running
+from mnist_lab.introspection.occlusion.incremental import Incremental, supported
 
 SIDE = 28
-BATCH = 112  # occluded images at once: enough to keep two cores busy, few enough to stay in their caches
+BATCH = 112  # occluded images per forward pass: enough to keep two cores busy, few enough to stay in their caches
+
+Digits = Annotated[Tensor, TensorOf(("...",), (torch.uint8, *FLOATS), low=0, high=PIXEL_MAX, empty=True)]
+Class = Annotated[int, Between(0, CLASSES - 1)]
+Classes = Annotated[Tensor, TensorOf(("...",), dtypes=INTEGERS, low=0, high=CLASSES - 1, empty=True)]
+Side = Annotated[int, Between(1, SIDE)]
+Fill = Annotated[float, Between(0, PIXEL_MAX)]
 
 
+@checked
 def occlusion_map(
-    model: nn.Module,
-    image: Tensor,
-    label: int | Tensor,
-    patch: int = 3,
-    fill: float | Tensor = 128,
+    model: Network,
+    image: Digits,
+    label: Class | Classes,
+    patch: Side = 3,
+    fill: Fill | Digits = 128,
     *,
     progress: bool = True,
 ) -> Tensor:
-    """The probability of a class as a function of where a patch hides the image.
+    """The probability of a class as a function of the position of a patch that hides a part of the image.
 
-    A square of `patch` pixels is painted over the image, centred on each of the 28 x 28 pixels in turn; what would
-    lie outside of the image is cut off. Where the probability falls, the network had needed what the patch hides.
+    A square of `patch` pixels is painted over the image, centred on each of the 28 x 28 pixels in turn, and clipped at
+    the border. Where the probability falls, the network needed what the patch hides.
 
     Parameters
     ----------
@@ -50,24 +57,24 @@ def occlusion_map(
     label
         The class of interest, 0..9; for many images a tensor (N,) of them.
     patch
-        The side of the square in pixels, 1..28. An odd patch has a central pixel. Of an even one it is the lower
-        right of the four in its middle: a patch of 2 centred on row r covers the rows r - 1 and r.
+        The side of the square in pixels, 1..28. The centre of an even patch is the lower right of its four middle
+        pixels: a patch of 2 centred on row r covers the rows r - 1 and r.
     fill
-        The intensity that the patch is painted with, 0..255; 128 is grey. Or an image of which the patch shows its
-        part: one in any of the shapes above, or one for each image.
+        The intensity of the patch, 0..255; 128 is grey. Or an image that shows through the patch: one in any of the
+        shapes above, or one for each image.
     progress
         Whether to show progress where there are many images.
 
     Returns
     -------
     Tensor
-        Probabilities (28, 28), or (N, 28, 28) for a tensor of labels, on the CPU. The place in the map is the place
-        of the patch's centre.
+        Probabilities (28, 28), or (N, 28, 28) for a tensor of labels, on the CPU, by the position of the patch's
+        centre.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it has to be; nothing has been computed then.
+        If an argument is not as described; before any work.
 
     See Also
     --------
@@ -75,9 +82,9 @@ def occlusion_map(
 
     Notes
     -----
-    Memory does not grow with the number of images, but for the maps themselves. A network that is a chain of
-    convolutions, poolings and fully connected layers is evaluated only where the patch can change it
-    (``mnist_lab/introspection/occlusion/incremental.py``), which is faster and equal but for rounding.
+    Apart from the maps, memory does not grow with the number of images. A network that is a chain of convolutions,
+    pooling and fully connected layers is evaluated only where the patch can change something, which is faster and equal
+    but for rounding (``mnist_lab/introspection/occlusion/incremental.py``).
 
     References
     ----------
@@ -94,13 +101,10 @@ def occlusion_map(
     True
     """
     many = isinstance(label, Tensor) and label.ndim > 0
-    if not isinstance(label, Tensor):
-        label = check_integer(label, "label", low=0, high=CLASSES - 1)
     images = check_images(image, "image") if many else _digits(image, "image")
-    if isinstance(label, Tensor):
-        labels = check_labels(label if many else label[None], "label", count=len(images)).cpu()
-    else:
-        labels = torch.tensor([label])
+    labels = torch.as_tensor(label).reshape(-1).long().cpu()
+    if many and (not isinstance(label, Tensor) or label.ndim != 1 or len(labels) != len(images)):
+        raise ValueError(f"label: expected {len(images)} class indices, one for each image, got {describe(label)}")
     probabilities = occluded_probabilities(model, images, patch, fill, progress=progress)
     if len(labels) and int(labels.max()) >= probabilities.shape[3]:
         raise ValueError(
@@ -110,10 +114,11 @@ def occlusion_map(
     return maps if many else maps[0]
 
 
+@checked
 def occluded_probabilities(
-    model: nn.Module, images: Tensor, patch: int = 3, fill: float | Tensor = 128, *, progress: bool = True
+    model: Network, images: Images, patch: Side = 3, fill: Fill | Digits = 128, *, progress: bool = True
 ) -> Tensor:
-    """The probabilities of all classes as a function of where a patch hides each image.
+    """The probabilities of all classes as a function of the position of a patch on each image.
 
     Parameters
     ----------
@@ -125,12 +130,12 @@ def occluded_probabilities(
     Returns
     -------
     Tensor
-        Probabilities (N, 28, 28, 10), on the CPU: of each class, for each place of the patch's centre.
+        Probabilities (N, 28, 28, 10) on the CPU, of each class by the position of the patch's centre.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it has to be; nothing has been computed then.
+        If an argument is not as described; before any work.
 
     Examples
     --------
@@ -141,35 +146,28 @@ def occluded_probabilities(
     >>> torch.allclose(probabilities.sum(dim=3), torch.ones(2, 28, 28))
     True
     """
-    check_network(model)
-    check_images(images)
-    patch = check_integer(patch, "patch", low=1, high=SIDE)
-    if isinstance(fill, Tensor):
-        paint = _digits(fill, "fill", count=len(images))
-    else:
-        paint = torch.tensor(check_number(fill, "fill", low=0, high=PIXEL_MAX)).expand(1, 1, SIDE, SIDE)
-    check_flag(progress, "progress")
-
-    device, dtype = device_of(model), dtype_of(model)
-    paints = paint.to(device, dtype).expand(len(images), -1, -1, -1)
+    paint = _digits(fill, "fill", count=len(images)) if isinstance(fill, Tensor) else torch.full((1, 1, SIDE, SIDE), fill)
     maps = []
     shown = progress and len(images) > 1
     with (
-        observed(model),
-        torch.no_grad(),
+        running(model) as runner,
         progress_bar(len(images), f"occlusion, patch {patch}", shown=shown, unit="image") as bar,
     ):
-        evaluate = _evaluation(model, patch, device)
+        evaluate = _evaluation(runner, patch)
+        # Copies: the caller's tensors are read once, and an in-place layer meets none of them.
+        pixels = images.to(runner.device, runner.dtype, copy=True)
+        paints = paint.to(runner.device, runner.dtype, copy=True).expand(len(images), -1, -1, -1)
         for index in range(len(images)):
-            pixels = images[index : index + 1].to(device, dtype)
-            logits = evaluate(pixels, paints[index : index + 1])
+            logits = evaluate(pixels[index : index + 1], paints[index : index + 1])
             maps.append(logits.softmax(dim=1).reshape(SIDE, SIDE, -1).cpu())
             bar.step()
-    return torch.stack(maps) if maps else torch.zeros(0, SIDE, SIDE, CLASSES, dtype=dtype)
+        empty = torch.zeros(0, SIDE, SIDE, CLASSES, dtype=runner.dtype)
+    return torch.stack(maps) if maps else empty
 
 
-def patch_masks(patch: int) -> Tensor:
-    """Which pixels a patch covers, for each place of its centre, row by row.
+@checked
+def patch_masks(patch: Side) -> Tensor:
+    """The pixels that a patch covers, for each position of its centre, row by row.
 
     Parameters
     ----------
@@ -187,35 +185,37 @@ def patch_masks(patch: int) -> Tensor:
     >>> masks[0].sum(), masks[1].sum(), masks[28 + 1].sum()  # in the corner, at the border, inside
     (tensor(4), tensor(6), tensor(9))
     """
-    check_integer(patch, "patch", low=1, high=SIDE)
     places = torch.arange(SIDE)
     starts = places[:, None] - patch // 2
     along = (places >= starts) & (places < starts + patch)  # (centre, pixel)
     return (along[:, None, :, None] & along[None, :, None, :]).flatten(0, 1)
 
 
-def _evaluation(model: nn.Module, patch: int, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """How to get from an image and what the patch shows to the logits of its occluded copies."""
-    if supported(model):
+def _evaluation(runner: Runner, patch: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """A function from an image and what the patch shows to the logits of the occluded copies."""
+    if supported(runner.model):
         starts = tuple(centre - patch // 2 for centre in range(SIDE))
-        return Footprints(model, Patches(starts, starts, patch), (SIDE, SIDE)).logits
-    masks = patch_masks(patch).unsqueeze(1).to(device).split(BATCH)
+        incremental = Incremental(runner.model, starts, starts, patch, (SIDE, SIDE))
+
+        def where_it_changes(image: Tensor, paint: Tensor) -> Tensor:
+            return check_logits(incremental.logits(image, paint), SIDE * SIDE, classes=None)
+
+        return where_it_changes
+    masks = patch_masks(patch).unsqueeze(1).to(runner.device).split(BATCH)
 
     def in_full(image: Tensor, paint: Tensor) -> Tensor:
-        batches = (torch.where(covered, paint, image) for covered in masks)
-        return torch.cat([check_logits(model(batch), len(batch), classes=None) for batch in batches])
+        return torch.cat([runner.logits(torch.where(covered, paint, image), classes=None) for covered in masks])
 
     return in_full
 
 
-def _digits(images: object, name: str, *, count: int = 1) -> Tensor:
+def _digits(images: Tensor, name: str, *, count: int = 1) -> Tensor:
     """One digit in any of its shapes, or `count` of them, as (N, 1, 28, 28)."""
-    if is_dense(images) and 2 <= images.ndim < 4:
-        if tuple(images.shape) not in ((SIDE, SIDE), (1, SIDE, SIDE)):
-            raise ValueError(f"{name}: expected a digit of shape (28, 28) or (1, 28, 28), got {describe(images)}")
+    if tuple(images.shape) in ((SIDE, SIDE), (1, SIDE, SIDE)):
         images = images.reshape(1, 1, SIDE, SIDE)
-    digits = check_images(images, name)
-    if len(digits) not in (1, count):
+    if images.ndim != 4 or tuple(images.shape[1:]) != (1, SIDE, SIDE):
+        raise ValueError(f"{name}: expected a digit of shape (28, 28) or (1, 28, 28), got {describe(images)}")
+    if len(images) not in (1, count):
         expected = "a single digit" if count == 1 else f"one digit, or one for each of the {count} images"
         raise ValueError(f"{name}: expected {expected}, got {describe(images)}")
-    return digits
+    return images

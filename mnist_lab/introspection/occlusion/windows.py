@@ -1,7 +1,6 @@
-"""Where a small change of an image leads as it goes through a network: which outputs it can change, layer by layer.
+"""Which outputs of each layer a patch on the image can change, as tables of indices for incremental inference.
 
-It depends on nothing but sizes: of the image, the patches, the layers. So it is worked out once, as tables of places
-from which ``mnist_lab/introspection/occlusion/incremental.py`` gathers what it computes with, and kept.
+They depend on sizes alone: of the image, the patch, the layers. So they are computed once per patch size, and cached.
 """
 
 from collections.abc import Callable
@@ -12,147 +11,111 @@ from typing import Self
 import torch
 from torch import Tensor
 
-BLOCK = 196  # patches at once: few enough for what a stage makes of them to stay in the processor's cache
+from mnist_lab.introspection.receptive_field import Window
+
+BLOCK = 196  # patches per block: few enough for their activations to stay in the processor's cache
 
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Patches:
-    """Square patches of one size, one for each pair of a row and a column.
-
-    Parameters
-    ----------
-    rows, columns
-        Where they start. What lies outside of the image is cut off.
-    size
-        Their side, in pixels; at most the image's.
-    """
-
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    size: int
-
-
-@dataclass(frozen=True)
-class Span:
-    """What an output depends on, along one axis: `reach` inputs, `stride` further for the next output."""
-
-    reach: int = 1
-    stride: int = 1
-    padding: int = 0
-
-    def count(self, inputs: int) -> int:
-        """How many outputs there are."""
-        return (inputs + 2 * self.padding - self.reach) // self.stride + 1
-
-    def reached(self, given: "Reached") -> "Reached":
-        """The outputs that changes of the inputs can change."""
-        limit = self.count(given.limit)
-        firsts = (-(-(first + self.padding - self.reach + 1) // self.stride) for first in given.firsts)
-        lasts = ((last + self.padding) // self.stride for last in given.lasts)
-        return Reached(tuple(max(first, 0) for first in firsts), tuple(min(last, limit - 1) for last in lasts), limit)
-
-    def needed(self, starts: Tensor, size: int) -> Tensor:
-        """The inputs on which `size` outputs from `starts` (P,) on depend, (P, n), where nothing is padded."""
-        return starts[:, None] * self.stride + torch.arange((size - 1) * self.stride + self.reach)
-
-
 @dataclass(frozen=True, eq=False)
-class Course:
-    """Where the changes that patches make lie, from the input up to the first fully connected layer.
+class Plan:
+    """The indices of what patches change, from the image up to the first fully connected layer.
 
     Parameters
     ----------
     pixels
-        The input's places in each window, as rows of its table, (P, size, size).
+        Indices of the pixels in each patch's window, (P, size, size).
     covered
-        Which of these the patch covers: all, but where it is cut off at the border, (P, size, size).
-    places
-        For each stage three tables of rows, each split into blocks of patches. First, which of the convolution's
-        outputs each window needs, (P, n, m). Second, which change is added to each of them, (P, n, m): row 0 is no
-        change, then come those of each patch of the block in turn. Third, which of the stage's outputs the window
-        leads to, (P, h, w).
-    touching
-        For each row of the last map, the patches that can change it, and perhaps some between them.
-    touched
-        For each row of the last map, which change stands at each of its places: (patches, columns), as the second
-        of a stage's tables.
+        Which of these the patch covers, (P, size, size). At the border a part of it is cut off.
+    indices
+        For each stage three index tables, each split into blocks of patches: the convolution's outputs that a window
+        needs, (P, n, m); the change that is added to each of them, (P, n, m), where 0 is no change and the changes of
+        the block's patches follow in order; and the outputs of the stage that the window leads to, (P, h, w).
+    patches_of_row
+        For each row of the last map, a slice of patches that holds all that can change it.
+    changes_of_row
+        For each row of the last map, the change at each of its columns, (patches, columns), as in a stage's second
+        table.
     shape
         Rows and columns of the last map.
     """
 
     pixels: Tensor
     covered: Tensor
-    places: list[tuple[tuple[Tensor, ...], ...]]
-    touching: tuple[slice, ...]
-    touched: tuple[Tensor, ...]
+    indices: list[tuple[tuple[Tensor, ...], ...]]
+    patches_of_row: tuple[slice, ...]
+    changes_of_row: tuple[Tensor, ...]
     shape: Pair
 
 
 @lru_cache(maxsize=8)
-def course_of(
-    stages: tuple[tuple[tuple[Span, Span], ...], ...], patches: Patches, shape: Pair, device: torch.device
-) -> Course:
-    """Where the changes lie that patches on an input of this shape make.
+def plan_of(
+    stages: tuple[tuple[tuple[Window, Window], ...], ...],
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    size: int,
+    shape: Pair,
+    device: torch.device,
+) -> Plan:
+    """The plan for square patches on an image, one for each pair of a row and a column.
 
     Parameters
     ----------
     stages
-        For each stage, down and across: the spans of its convolution and of what comes behind that.
-    patches
-        Where the input changes.
+        For each stage, along rows and along columns: the windows of its convolution and of the layers after it.
+    rows, columns
+        Where the patches start. What lies outside of the image is cut off.
+    size
+        Their side in pixels, at most the image's.
     shape
-        Rows and columns of the input.
+        Rows and columns of the image.
     device
         Where the tables are kept.
     """
-    axes = [
-        Reached.by(starts, patches.size, limit)
-        for starts, limit in ((patches.rows, shape[0]), (patches.columns, shape[1]))
-    ]
+    axes = [Interval.of_patches(starts, size, limit) for starts, limit in ((rows, shape[0]), (columns, shape[1]))]
     down, across = axes
     pixels = _crossed(torch.add, down.places * shape[1], across.places)
     covered = _crossed(torch.logical_and, down.changing, across.changing)
 
     tables = []
-    for spans in stages:
-        steps = [_step(*span, axis) for span, axis in zip(spans, axes, strict=True)]
+    for windows in stages:
+        steps = [_step(*pair, axis) for pair, axis in zip(windows, axes, strict=True)]
         vertical, horizontal = steps
         axes = [step.result for step in steps]
         down, across = axes
         before = _crossed(torch.add, vertical.needed * horizontal.convolved, horizontal.needed)
-        change = _places(vertical.change, horizontal.change, vertical.spread, horizontal.spread, BLOCK)
+        change = _changes(vertical.change, horizontal.change, vertical.spread, horizontal.spread, BLOCK)
         after = _crossed(torch.add, down.places * across.limit, across.places)
         tables.append(tuple(table.to(device).split(BLOCK) for table in (before, change, after)))
 
     down, across = axes
-    windows = torch.arange(down.limit) - down.starts[:, None], torch.arange(across.limit) - across.starts[:, None]
-    change = _places(*windows, down.size, across.size)  # (P, rows, columns)
-    touching, touched = [], []
+    inside = torch.arange(down.limit) - down.starts[:, None], torch.arange(across.limit) - across.starts[:, None]
+    change = _changes(*inside, down.size, across.size)  # (P, rows, columns)
+    patches_of_row, changes_of_row = [], []
     for row in range(down.limit):
-        rows = [
+        near = [
             place
             for place, (first, last) in enumerate(zip(down.firsts, down.lasts, strict=True))
             if first <= row <= last
         ]
-        touching.append(slice(rows[0] * len(across.firsts), (rows[-1] + 1) * len(across.firsts)) if rows else slice(0))
-        touched.append(change[touching[-1], row].contiguous().to(device))
-    return Course(
-        pixels.to(device), covered.to(device), tables, tuple(touching), tuple(touched), (down.limit, across.limit)
-    )
+        many = len(across.firsts)
+        patches_of_row.append(slice(near[0] * many, (near[-1] + 1) * many) if near else slice(0))
+        changes_of_row.append(change[patches_of_row[-1], row].contiguous().to(device))
+    last = down.limit, across.limit
+    return Plan(pixels.to(device), covered.to(device), tables, tuple(patches_of_row), tuple(changes_of_row), last)
 
 
 @dataclass(frozen=True)
-class Reached:
-    """Where changes lie on a map, along one axis.
+class Interval:
+    """The interval of a map that each patch changes, along one axis.
 
     Parameters
     ----------
     firsts, lasts
-        The first and the last place that each change reaches.
+        The first and the last position that each patch changes.
     limit
-        How many places there are.
+        Number of positions of the map.
     """
 
     firsts: tuple[int, ...]
@@ -160,77 +123,85 @@ class Reached:
     limit: int
 
     @classmethod
-    def by(cls, starts: tuple[int, ...], size: int, limit: int) -> Self:
-        """Where patches change the input."""
+    def of_patches(cls, starts: tuple[int, ...], size: int, limit: int) -> Self:
+        """The intervals that the patches cover on the image."""
         lasts = (start + size - 1 for start in starts)
         return cls(tuple(max(start, 0) for start in starts), tuple(min(last, limit - 1) for last in lasts), limit)
 
     @property
     def size(self) -> int:
-        """How many places a window has, the same for every change."""
+        """The length of a window that holds each interval: that of the longest."""
         return max(1, *(last - first + 1 for first, last in zip(self.firsts, self.lasts, strict=True)))
 
     @property
     def starts(self) -> Tensor:
-        """Where the windows start, (P,): at the first place that is reached, or earlier to stay on the map."""
+        """Where the windows start, (P,): at the interval, or earlier to stay on the map."""
         return torch.tensor(self.firsts).clamp(max=self.limit - self.size)
 
     @property
     def places(self) -> Tensor:
-        """The places in each window, (P, size)."""
+        """The positions in each window, (P, size)."""
         return self.starts[:, None] + torch.arange(self.size)
 
     @property
     def changing(self) -> Tensor:
-        """Which of these the change reaches, (P, size)."""
+        """Which of these lie in the interval, (P, size)."""
         first, last = torch.tensor(self.firsts), torch.tensor(self.lasts)
         return (self.places >= first[:, None]) & (self.places <= last[:, None])
 
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """What a stage makes of changes, along one axis.
+    """One stage, along one axis.
 
     Parameters
     ----------
     needed
-        The convolution's outputs on which each window depends, (P, n).
+        Positions of the convolution's outputs on which each window depends, (P, n).
     convolved
-        How many outputs the convolution has.
+        Number of outputs of the convolution.
     change
-        Which place of a convolved change stands at each of these, if any does, (P, n).
+        The position within the convolved change at each of these, or one outside of it, (P, n).
     spread
-        How many places a convolved change has.
+        Length of a convolved change.
     result
-        Where changes lie on the stage's map.
+        The intervals of the stage's outputs that change.
     """
 
     needed: Tensor
     convolved: int
     change: Tensor
     spread: int
-    result: Reached
+    result: Interval
 
 
-def _step(convolution: Span, rest: Span, given: Reached) -> _Step:
-    result = rest.reached(convolution.reached(given))
-    needed = rest.needed(result.starts, result.size)
-    # A change is convolved in steps of one and reaches outputs beyond the map, from this one on.
-    first = given.starts[:, None] + convolution.padding - convolution.reach + 1
+def _step(convolution: Window, rest: Window, given: Interval) -> _Step:
+    result = _changed(rest, _changed(convolution, given))
+    # The inputs of the layers after the convolution: nothing is padded there.
+    needed = result.starts[:, None] * rest.stride + torch.arange((result.size - 1) * rest.stride + rest.extent)
+    # A change is convolved with stride 1 and its result may begin before the map.
+    first = given.starts[:, None] + convolution.padding - convolution.extent + 1
     return _Step(
         needed=needed,
         convolved=convolution.count(given.limit),
         change=needed * convolution.stride - first,
-        spread=given.size + convolution.reach - 1,
+        spread=given.size + convolution.extent - 1,
         result=result,
     )
 
 
-def _places(rows: Tensor, columns: Tensor, height: int, width: int, block: int | None = None) -> Tensor:
-    """Which row of a table of changes stands at given rows (R, n) and columns (K, m) of each: (R * K, n, m).
+def _changed(window: Window, given: Interval) -> Interval:
+    """The interval of outputs that depend on an interval of inputs."""
+    limit = window.count(given.limit)
+    firsts = (-(-(first + window.padding - window.extent + 1) // window.stride) for first in given.firsts)
+    lasts = ((last + window.padding) // window.stride for last in given.lasts)
+    return Interval(tuple(max(first, 0) for first in firsts), tuple(min(last, limit - 1) for last in lasts), limit)
 
-    Of a change of `height` by `width` places, that is; row 0 of the table is no change, then they come one after the
-    other, from anew for each block of them.
+
+def _changes(rows: Tensor, columns: Tensor, height: int, width: int, block: int | None = None) -> Tensor:
+    """Indices into a table of changes of `height` by `width` entries, for rows (R, n) and columns (K, m) of each.
+
+    The result is (R * K, n, m). Index 0 is no change; the changes of a block of patches follow in order.
     """
     inside = _crossed(torch.logical_and, (rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
     number = torch.arange(len(inside)) % (block or len(inside))
@@ -239,5 +210,5 @@ def _places(rows: Tensor, columns: Tensor, height: int, width: int, block: int |
 
 
 def _crossed(combine: Callable[[Tensor, Tensor], Tensor], rows: Tensor, columns: Tensor) -> Tensor:
-    """Each row's numbers (R, n) with each column's (K, m), as (R * K, n, m)."""
+    """Combine the values of each row (R, n) with those of each column (K, m), as (R * K, n, m)."""
     return combine(rows[:, None, :, None], columns[None, :, None, :]).flatten(0, 1)
