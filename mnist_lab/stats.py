@@ -1,21 +1,27 @@
-"""How sure a measured share or difference is."""
+"""Confidence intervals and paired tests for measured proportions, means and differences."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from typing import Annotated
 
 import numpy as np
 from scipy import stats
-from torch import Tensor
 
-from mnist_lab._utils.checks import check_integer, check_number, check_sequence, check_tensor, check_type
+from mnist_lab._utils.contracts import AtLeast, Confidence, Count, Sized, checked
+
+Sample = Annotated[Sequence[float], Sized(2)]
 
 
 @dataclass(frozen=True)
 class Interval:
     """A measured value with its confidence interval.
+
+    Parameters
+    ----------
+    value, low, high
+        The measured value and the bounds of the interval.
+    confidence
+        The probability that such an interval contains the true value, between 0 and 1.
 
     Examples
     --------
@@ -28,30 +34,32 @@ class Interval:
     high: float
     confidence: float
 
-    def __post_init__(self) -> None:
-        check_number(self.value, "value", low=-math.inf)
-        check_number(self.low, "low", low=-math.inf, high=self.value)
-        check_number(self.high, "high", low=self.value)
-        check_number(self.confidence, "confidence", low=0, high=1, above=True)
-
     def __str__(self) -> str:
         return f"{self.value:.2%} ({self.confidence:.0%} interval {self.low:.2%} to {self.high:.2%})"
 
 
-def share_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Wilson's interval for a share, such as an accuracy on so many images.
+@checked
+def proportion_interval(
+    successes: Annotated[int, AtLeast(0)], trials: Count, confidence: Confidence = 0.95
+) -> Interval:
+    """Wilson's score interval for a proportion, such as an accuracy.
 
     Parameters
     ----------
     successes, trials
-        How many of how many.
+        The number of successes and the number of trials.
     confidence
-        How often such an interval holds the true share, 0..1.
+        The probability that such an interval contains the true proportion, between 0 and 1.
 
     Returns
     -------
     Interval
-        The measured share with its bounds, all in 0..1.
+        The measured proportion and its bounds, in 0..1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `successes` is not in 0..trials, `trials` is less than 1, or `confidence` is not between 0 and 1.
 
     References
     ----------
@@ -59,30 +67,35 @@ def share_interval(successes: int, trials: int, confidence: float = 0.95) -> Int
 
     Examples
     --------
-    >>> share_interval(9_910, 10_000)
+    >>> proportion_interval(9_910, 10_000)
     Interval(value=0.991, low=0.988..., high=0.992..., confidence=0.95)
     """
-    check_integer(trials, "trials", low=1)
-    check_integer(successes, "successes", low=0, high=trials)
-    check_number(confidence, "confidence", low=0, high=1, above=True)
+    if successes > trials:
+        raise ValueError(f"successes: expected an integer in 0..{trials}, got {successes}")
     bounds = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return Interval(successes / trials, float(bounds.low), float(bounds.high), confidence)
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Student's interval for a mean, such as that of a quantity measured on so many images.
+@checked
+def mean_interval(values: Sample, confidence: Confidence = 0.95) -> Interval:
+    """Student's t interval for a mean.
 
     Parameters
     ----------
     values
-        At least two finite values, independent of one another.
+        At least two finite, independent values.
     confidence
-        How often such an interval holds the true mean, 0..1.
+        The probability that such an interval contains the true mean, between 0 and 1.
 
     Returns
     -------
     Interval
-        The mean of the values with its bounds, in the unit of the values.
+        The mean and its bounds, in the unit of the values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer than two values, one is not a finite number, or `confidence` is not between 0 and 1.
 
     References
     ----------
@@ -93,70 +106,64 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     >>> mean_interval([1.0, 2.0, 3.0])
     Interval(value=2.0, low=-0.48..., high=4.48..., confidence=0.95)
     """
-    check_number(confidence, "confidence", low=0, high=1, above=True)
-    array = np.array(_values(values, "values"))
-    if len(array) < 2:
-        raise ValueError(f"values: expected at least two finite values, got {len(array)}")
-    half = stats.t.ppf((1 + confidence) / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
-    return Interval(float(array.mean()), float(array.mean() - half), float(array.mean() + half), confidence)
+    mean, _, margin = _estimate(np.array(values), confidence)
+    return Interval(mean, mean - margin, mean + margin, confidence)
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """How two methods differ that were run in pairs, on the same seeds say.
+    """The differences between two methods that were measured in pairs, for example with the same seeds.
 
     Parameters
     ----------
     differences
-        Second minus first, pair by pair.
-    mean, deviation
-        Their mean and sample standard deviation.
+        Second minus first, one per pair.
+    mean, std
+        The mean and the sample standard deviation of the differences.
     low, high
-        Bounds of Student's interval for the mean difference.
+        The bounds of Student's t interval for the mean difference.
     p_value
-        Of the paired t-test: how often a mean difference at least as large would be seen if there were none.
+        The two-sided p-value of the paired t-test.
     confidence
-        How often such an interval holds the true mean difference.
+        The probability that such an interval contains the true mean difference, between 0 and 1.
     """
 
     differences: tuple[float, ...]
     mean: float
-    deviation: float
+    std: float
     low: float
     high: float
     p_value: float
     confidence: float
 
-    def __post_init__(self) -> None:
-        _values(check_type(self.differences, "differences", tuple, "a tuple of numbers"), "differences")
-        for name in ("mean", "low", "high"):
-            check_number(getattr(self, name), name, low=-math.inf)
-        check_number(self.deviation, "deviation", low=0)
-        check_number(self.p_value, "p_value", low=0, high=1)
-        check_number(self.confidence, "confidence", low=0, high=1, above=True)
-
     @property
-    def shown(self) -> bool:
-        """Whether the interval excludes no difference at all."""
+    def significant(self) -> bool:
+        """True if the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
-def paired_comparison(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> PairedComparison:
-    """Compare two methods that were measured in pairs.
+@checked
+def paired_comparison(first: Sample, second: Sample, confidence: Confidence = 0.95) -> PairedComparison:
+    """Compare two methods that were measured in pairs, with a paired t-test.
 
-    Pairing takes out what the two runs of a pair share, such as their seed and their data.
+    Pairing removes the variation that the two runs of a pair share, such as that of their seed and their data.
 
     Parameters
     ----------
     first, second
-        The measured values, in the same order; at least two pairs.
+        The measured values in the same order, at least two of each.
     confidence
-        Of the interval, 0..1.
+        The probability that the interval contains the true mean difference, between 0 and 1.
 
     Returns
     -------
     PairedComparison
-        Of second minus first.
+        The differences, second minus first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer than two pairs, the lengths differ, or one value is not a finite number.
 
     References
     ----------
@@ -165,33 +172,22 @@ def paired_comparison(first: Sequence[float], second: Sequence[float], confidenc
     Examples
     --------
     >>> comparison = paired_comparison([0.990, 0.991, 0.992], [0.991, 0.993, 0.993])
-    >>> round(comparison.mean, 6), comparison.shown
+    >>> round(comparison.mean, 6), comparison.significant
     (0.001333, False)
     """
-    before, after = _values(first, "first"), _values(second, "second")
-    if len(before) != len(after) or len(before) < 2:
-        raise ValueError(f"first, second: expected at least two pairs of values, got {len(before)} and {len(after)}")
-    check_number(confidence, "confidence", low=0, high=1, above=True)
-    differences = np.subtract(after, before)
-    mean, deviation, n = differences.mean(), differences.std(ddof=1), len(differences)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * deviation / np.sqrt(n)
-    # Differences that are all alike leave the test nothing to divide by: certain if they are not zero.
-    t = np.inf if deviation == 0 else abs(mean) / (deviation / np.sqrt(n))
-    p_value = 1.0 if mean == 0 else float(2 * stats.t.sf(t, n - 1))
-    return PairedComparison(
-        tuple(differences.tolist()),
-        float(mean),
-        float(deviation),
-        float(mean - half),
-        float(mean + half),
-        p_value,
-        confidence,
-    )
+    if len(second) != len(first):
+        raise ValueError(f"second: expected {len(first)} values, one for each of first, got {len(second)}")
+    differences = np.subtract(second, first)
+    mean, std, margin = _estimate(differences, confidence)
+    # If all differences are equal the t statistic is infinite, or undefined where they are zero.
+    t = np.inf if std == 0 else abs(mean) / (std / np.sqrt(len(differences)))
+    p_value = 1.0 if mean == 0 else float(2 * stats.t.sf(t, len(differences) - 1))
+    return PairedComparison(tuple(differences.tolist()), mean, std, mean - margin, mean + margin, p_value, confidence)
 
 
-def _values(values: object, name: str) -> list[float]:
-    """Finite values; an array or a tensor of them will do."""
-    if isinstance(values, Tensor):
-        values = check_tensor(values, name, "N").tolist()
-    check_sequence(values, name, partial(check_number, low=-math.inf))
-    return [float(value) for value in cast("Sequence[float]", values)]
+def _estimate(values: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """The mean, the sample standard deviation and half the width of the t interval."""
+    std = float(values.std(ddof=1))
+    # The upper tail, because (1 + confidence) / 2 loses digits near 1.
+    margin = float(stats.t.isf((1 - confidence) / 2, len(values) - 1)) * std / np.sqrt(len(values))
+    return float(values.mean()), std, float(margin)

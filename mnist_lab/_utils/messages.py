@@ -24,11 +24,11 @@ def stream() -> TextIO | None:
 
 
 def printable(text: str, target: TextIO) -> str:
-    """A text with escapes for the characters that a stream cannot encode.
+    r"""A text with escapes for the characters that a stream cannot encode.
 
     >>> import io
     >>> print(printable("3 × 3", io.TextIOWrapper(io.BytesIO(), encoding="ascii")))
-    3 \\xd7 3
+    3 \xd7 3
     """
     encoding = getattr(target, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
