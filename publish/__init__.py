@@ -1,1 +1,1 @@
-"""The report's other forms: a PDF, notebooks that ran, and a hand-in. tox runs these modules, one an environment."""
+"""The report's other forms: a PDF, executed notebooks and a hand-in. Each module is one tox environment."""

@@ -1,4 +1,4 @@
-"""``tox -e handin -- EE21B001``: PA2_EE21B001.zip, with the notebooks that ran, a PDF of them, and the report's PDF."""
+"""``tox -e handin -- EE21B001``: PA2_EE21B001.zip, with executed notebooks, a PDF of them, and the report's PDF."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def roll_number(text: str) -> str:
     Raises
     ------
     PublishError
-        If it is not one.
+        If the text is no roll number.
 
     Examples
     --------
@@ -40,31 +40,31 @@ def roll_number(text: str) -> str:
 
 
 def check(roll: str, folder: Path, *, force: bool) -> Path:
-    """Where the zip will lie, after everything that can go wrong before any work is done has been looked at.
+    """Check before any work is done that nothing is in the way, and return the path of the zip.
 
     Raises
     ------
     PublishError
-        If there is a zip already and `force` is not given, or a program is missing.
+        If there is a zip already and `force` is not set, or a program is missing.
     """
     target = folder / f"PA2_{roll}.zip"
     if target.is_dir() or (target.exists() and not force):
         more = "" if target.is_dir() else ", or add --force to replace it"
-        raise PublishError(f"{target} is there already: move it away{more}")
+        raise PublishError(f"{target} exists already: move it away{more}")
     check_tex()
     browser()
     return target
 
 
 def synthetic(answers: Path = ANSWERS) -> list[str]:
-    """The questions that were answered on digits that are not MNIST's."""
-    told = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(answers.glob("*.json"))]
-    return [about["question"] for about in told if about["dataset"] not in {None, "mnist"}]
+    """The questions that were not answered on MNIST."""
+    given = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(answers.glob("*.json"))]
+    return [about["question"] for about in given if about["dataset"] not in {None, "mnist"}]
 
 
 def notice(questions: Sequence[str]) -> str:
-    """What whoever opens the hand-in has to know where MNIST was not there."""
-    return f"NOT MEASURED ON MNIST: synthetic digits stood in for it, for the questions {', '.join(questions)}."
+    """The warning for the reader of a hand-in that was not computed on MNIST."""
+    return f"NOT MEASURED ON MNIST: synthetic digits were used instead, for questions {', '.join(questions)}."
 
 
 def write(
@@ -86,13 +86,13 @@ def write(
     roll
         The roll number.
     executed
-        Where each notebook lies, by the name of its page.
+        The path of each notebook, by the name of its page.
     printed, report
         The PDFs of the notebooks and of the report.
     wheel
-        The library, which the first cell of each notebook installs where it is missing.
+        The library, for readers who have not installed it.
     notes
-        What the reader has to know first, a paragraph each.
+        What the reader has to know first, one paragraph each.
     """
     contents = {
         f"PA2_{roll}_notebooks.pdf": printed,
@@ -106,8 +106,8 @@ def write(
         *(line for note in notes for line in (note, "")),
         f"PA2_{roll}_report.pdf     the report: every question, with its code, figures and answer",
         f"PA2_{roll}_notebooks.pdf  the notebooks with their outputs, printed",
-        "notebooks/                the notebooks, executed: a folder for each problem, a notebook for each question",
-        f"{wheel.name}  the library that they use; their first cell installs it",
+        "notebooks/                the executed notebooks: one folder per problem, one notebook per question",
+        f"{wheel.name}  the library that they use: pip install {wheel.name}",
         "",
         f"Made with mnist_lab {version('mnist-lab')} and torch {version('torch')}, {datetime.now(UTC):%Y-%m-%d}.",
     ]
@@ -118,14 +118,14 @@ def write(
 
 
 def build_wheel(folder: Path) -> Path:
-    """The library as one file, built without a network."""
+    """Build the library's wheel in `folder`; needs no network."""
     run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)])
     (wheel,) = folder.glob("mnist_lab-*.whl")
     return wheel
 
 
 def hand_in(roll: str, folder: Path, *, force: bool = False) -> Path:
-    """Build all that a hand-in needs where it is not up to date, and the zip of it in `folder`.
+    """Build the parts of a hand-in that are not up to date, and its zip in `folder`.
 
     Raises
     ------
@@ -134,11 +134,7 @@ def hand_in(roll: str, folder: Path, *, force: bool = False) -> Path:
     """
     target = check(roll, folder, force=force)
     report = pdf.build()
-    rests_on = notebooks.FINGERPRINT.read_text(encoding="utf-8")
-    executed = notebooks.execute(notebooks.generated(), rests_on=rests_on)
-    lacking = notebooks.lacking(executed)
-    if lacking:
-        raise PublishError("\n".join(lacking))
+    executed = notebooks.executed()
     questions = synthetic()
     notes = [notice(questions)] if questions else []
     with tempfile.TemporaryDirectory(prefix="mnist_lab-") as workplace:
@@ -150,17 +146,17 @@ def hand_in(roll: str, folder: Path, *, force: bool = False) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the hand-in that the command line asks for."""
+    """Make a hand-in, as the command line asks."""
     parser = argparse.ArgumentParser(prog="tox -e handin --", description="Make the hand-in, PA2_<roll number>.zip.")
-    parser.add_argument("roll", metavar="ROLL", help="the roll number, EE21B001 say")
-    parser.add_argument("--force", action="store_true", help="replace a zip that is there already")
+    parser.add_argument("roll", metavar="ROLL", help="the roll number, such as EE21B001")
+    parser.add_argument("--force", action="store_true", help="replace an existing zip")
     options = parser.parse_args(arguments)
     try:
         target = hand_in(roll_number(options.roll), Path.cwd(), force=options.force)
     except PublishError as error:
         sys.exit(f"handin: {error}")
-    for note in [notice(questions)] if (questions := synthetic()) else []:
-        print(note)
+    if questions := synthetic():
+        print(notice(questions))
     print(f"The hand-in: {target}")
 
 

@@ -1,7 +1,7 @@
 """``tox -e notebooks``: run the notebooks that the site offers for download, each in a kernel of its own.
 
-They end up in docs/_build/notebooks with their outputs inside. One that ran is not run again until its code, the
-library, torch or the data changed.
+The results are written to docs/_build/notebooks. A notebook runs again only if its code, the library, torch or the data
+changed.
 """
 
 import argparse
@@ -19,110 +19,106 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from mnist_lab._utils.files import written_whole
 from mnist_lab._utils.messages import REPORT_VARIABLE
 from mnist_lab.report import ANSWERS_VARIABLE
-from mnist_lab._utils.files import written_whole
 from publish.programs import ROOT, PublishError
 
 PAGES = ROOT / "docs" / "auto_examples"
-SITE = ROOT / "docs" / "_build" / "html"
 EXECUTED = ROOT / "docs" / "_build" / "notebooks"
 FINGERPRINT = PAGES / "fingerprint.txt"
-SECONDS_A_CELL = 1800  # a network that is not in the cache is trained first
-COLOUR = "\x1b\\[[0-9;]*m"  # of a traceback, for a terminal
-# Figures as sharp as the site's; no word about kernels that talk without encryption, on one machine.
+SECONDS_PER_CELL = 1800  # a cell may train a network that is not in the cache
+COLOUR_CODE = "\x1b\\[[0-9;]*m"  # in a traceback for a terminal
+# Figures at the site's resolution, and no warning that kernels on this machine communicate without encryption.
 KERNEL = ("--InlineBackend.figure_formats=['retina']", "--log-level=ERROR")
 
 
-def generated() -> dict[str, Path]:
-    """The notebooks that the last build of the site wrote, by page: ``2_visualization/plot_2_4_occlusion``.
-
-    Raises
-    ------
-    PublishError
-        If a page has none.
-    """
-    return _complete({page: PAGES / f"{page}.ipynb" for page in pages()})
-
-
-def downloads() -> dict[str, Path]:
-    """The notebooks as the built site offers them for download, by the name of their page.
-
-    Raises
-    ------
-    PublishError
-        If a page offers none.
-    """
-    # Sphinx lays each download in a folder of its own.
-    found = {path.stem: path for path in sorted((SITE / "_downloads").glob("*/plot_*.ipynb"))}
-    return _complete({page: found.get(page.rsplit("/", 1)[1], SITE / "_downloads") for page in pages()})
-
-
 def pages() -> list[str]:
-    """The names of all pages, in the report's order."""
+    """The names of all pages in the report's order, such as ``2_visualization/plot_2_4_occlusion``."""
     return [f"{path.parent.name}/{path.stem}" for path in sorted((ROOT / "examples").glob("*/plot_*.py"))]
 
 
-def _complete(notebooks: dict[str, Path]) -> dict[str, Path]:
-    missing = [page for page, path in notebooks.items() if not path.is_file()]
-    if missing or not notebooks:
-        raise PublishError(
-            f"there is no notebook of {', '.join(missing) or 'any page'}: build the site first, tox -e docs"
-        )
-    return notebooks
+def generated() -> dict[str, Path]:
+    """The notebooks that the last build of the site wrote, by the name of their page.
+
+    Raises
+    ------
+    PublishError
+        If a page has no notebook.
+    """
+    found = {page: PAGES / f"{page}.ipynb" for page in pages()}
+    missing = [page for page, path in found.items() if not path.is_file()]
+    if missing:
+        raise PublishError(f"there is no notebook of {', '.join(missing)}: build the site first, tox -e docs")
+    return found
 
 
-def _tell(text: str) -> None:
-    print(text, flush=True)  # while the others run, also where output is gathered
+def executed(at_once: int = 2) -> dict[str, Path]:
+    """Run the notebooks of the last build, and return where each result is, by the name of its page.
+
+    Raises
+    ------
+    PublishError
+        If a notebook is missing, fails, or does not show its answer or its figures.
+    """
+    sources = generated()
+    results = execute(sources, depends_on=FINGERPRINT.read_text(encoding="utf-8"), at_once=at_once)
+    if complaints := missing_outputs(results):
+        raise PublishError("\n".join(complaints))
+    return results
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # at once, also if output goes to a file
 
 
 def execute(
     notebooks: Mapping[str, Path],
     target: Path = EXECUTED,
     *,
-    rests_on: str = "",
+    depends_on: str = "",
     at_once: int = 2,
-    report: Callable[[str], object] = _tell,
+    report: Callable[[str], object] = _print,
 ) -> dict[str, Path]:
     """Run notebooks and write them with their outputs.
 
     Parameters
     ----------
     notebooks
-        Where each notebook lies, by the name of its page.
+        The path of each notebook, by the name of its page.
     target
-        The folder of the results, which lie below it by the name of the page.
-    rests_on
-        What else decides the outputs. With the same code and the same of this, a result is kept as it is.
+        The folder of the results, which are named after their pages.
+    depends_on
+        What the outputs depend on besides the code. If both are unchanged, a notebook does not run again.
     at_once
-        How many run beside each other.
+        How many notebooks run side by side.
     report
-        Told of each notebook that has run.
+        Called with a line of text for each notebook that has run.
 
     Returns
     -------
     dict
-        Where each result lies, by the name of its page.
+        The path of each result, by the name of its page.
 
     Raises
     ------
     PublishError
-        If a cell raised, or a kernel died; the others are run and kept all the same.
+        If a cell fails or takes too long, or a kernel dies. The other notebooks are run and written first.
     """
     results = {page: target / f"{page}.ipynb" for page in notebooks}
-    # Threads that share processors with those of another kernel wait for each other most of the time.
+    # With more threads than processors, the kernels would mostly wait for each other.
     threads = max(1, (os.cpu_count() or 1) // at_once)
 
     def one(page: str) -> str | None:
         start = time.perf_counter()
-        key = hashlib.sha256(notebooks[page].read_bytes() + rests_on.encode()).hexdigest()
+        key = hashlib.sha256(notebooks[page].read_bytes() + depends_on.encode()).hexdigest()
         try:
             if _key_of(results[page]) == key:
                 return None
             notebook = nbformat.read(notebooks[page], as_version=4)
             _run(notebook, threads)
         except CellExecutionError as error:
-            return f"{page}: a cell raised\n{re.sub(COLOUR, '', str(error))}"
+            return f"{page}: a cell failed\n{re.sub(COLOUR_CODE, '', str(error))}"
         except (CellTimeoutError, DeadKernelError, nbformat.reader.NotJSONError) as error:
             return f"{page}: {error}"
         notebook.metadata["mnist_lab"] = {"key": key}
@@ -139,7 +135,7 @@ def execute(
 
 
 def _key_of(path: Path) -> str | None:
-    """What a result rests on, or None where there is no result."""
+    """What a result was made from, or None if there is no result."""
     if not path.is_file():
         return None
     key: str | None = nbformat.read(path, as_version=4).metadata.get("mnist_lab", {}).get("key")
@@ -147,18 +143,18 @@ def _key_of(path: Path) -> str | None:
 
 
 def _run(notebook: nbformat.NotebookNode, threads: int) -> None:
-    # The kernel is one of a reader: nothing in it knows of the report's build, and figures are shown in the notebook.
+    # Run as a reader would: without the settings of the report's build, and with figures in the notebook.
     ours = {REPORT_VARIABLE, ANSWERS_VARIABLE, "MPLBACKEND"}
     environment = {"OMP_NUM_THREADS": str(threads)}
     environment |= {name: value for name, value in os.environ.items() if name not in ours}
-    client = NotebookClient(notebook, timeout=SECONDS_A_CELL, extra_arguments=list(KERNEL))
-    asyncio.run(client.async_execute(env=environment))  # a loop of its own, closed at the end
+    client = NotebookClient(notebook, timeout=SECONDS_PER_CELL, extra_arguments=list(KERNEL))
+    asyncio.run(client.async_execute(env=environment))  # in an event loop of this thread, closed at the end
 
 
-def lacking(results: Mapping[str, Path]) -> list[str]:
-    """What executed notebooks should show and do not: the answer that they state, and their figures.
+def missing_outputs(results: Mapping[str, Path]) -> list[str]:
+    """Describe the executed notebooks that do not show their answer or any figure.
 
-    A figure that stays invisible in a notebook raises no error, so figures are looked for.
+    A figure that a notebook does not display raises no error, so this has to be checked.
     """
     complaints = []
     for page, path in results.items():
@@ -176,13 +172,9 @@ def lacking(results: Mapping[str, Path]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the built site's notebooks."""
     parser = argparse.ArgumentParser(prog="tox -e notebooks --", description="Run the notebooks of the built site.")
-    parser.add_argument("--at-once", type=int, default=2, help="how many run beside each other (default: 2)")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--at-once", type=int, default=2, help="how many run side by side (default: 2)")
     try:
-        results = execute(downloads(), rests_on=FINGERPRINT.read_text(encoding="utf-8"), at_once=options.at_once)
-        complaints = lacking(results)
-        if complaints:
-            raise PublishError("\n".join(complaints))
+        results = executed(parser.parse_args(arguments).at_once)
     except PublishError as error:
         sys.exit(f"notebooks: {error}")
     print(f"{len(results)} notebooks ran: {EXECUTED}")

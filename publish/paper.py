@@ -1,4 +1,4 @@
-"""Notebooks that ran, as one PDF: nbconvert writes them as HTML, and Chromium prints it."""
+"""Executed notebooks as one PDF: nbconvert writes them as HTML, and Chromium prints it."""
 
 import html
 import re
@@ -15,27 +15,27 @@ from publish.programs import PublishError, run
 
 STYLE = Path(__file__).with_name("notebooks.css")
 SECONDS = 300
-# Printed text of at most 40 lines: it stays on one page.
+# Output of at most 40 lines, which is kept on one page.
 SHORT_OUTPUT = r'<div class="[^"]*output_text">\s*<pre>(?:[^\n]*\n){0,40}[^\n]*</pre>'
 
 
 def print_notebooks(
     notebooks: Mapping[str, Path], target: Path, browser: str, *, title: str, notes: Sequence[str] = ()
 ) -> None:
-    """Print notebooks, one after the other behind a page of contents.
+    """Print notebooks to one PDF, after a table of contents.
 
     Parameters
     ----------
     notebooks
-        Where each lies, by the name of its page.
+        The path of each notebook, by the name of its page.
     target
-        The PDF, written whole or not at all.
+        The PDF.
     browser
         The path of Chromium.
     title
-        What stands on the first page.
+        The heading of the first page.
     notes
-        What the reader has to know first, a paragraph each.
+        What the reader has to know first, one paragraph each.
 
     Raises
     ------
@@ -49,29 +49,29 @@ def print_notebooks(
             command = [
                 browser,
                 "--headless",
-                "--no-sandbox",  # a container offers none, and what is opened is our own file
+                "--no-sandbox",  # containers do not provide one, and the page is our own
                 "--disable-gpu",
                 "--disable-dev-shm-usage",
                 f"--user-data-dir={folder}/profile",
-                "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing is fetched
+                "--host-resolver-rules=MAP * ~NOTFOUND",  # no requests to other servers
                 "--no-pdf-header-footer",
                 "--generate-pdf-document-outline",
                 f"--print-to-pdf={partial}",
                 page.as_uri(),
             ]
-            said = run(command, seconds=SECONDS)
+            output = run(command, seconds=SECONDS)
             if not partial.read_bytes().startswith(b"%PDF-"):
-                raise PublishError(f"{browser} printed no PDF. It said:\n{said}")
+                raise PublishError(f"{browser} printed no PDF. Its output:\n{output}")
 
 
 def as_html(notebooks: Mapping[str, Path], *, title: str, notes: Sequence[str] = ()) -> str:
-    """One HTML document, complete in itself, of a page of contents and the notebooks."""
+    """One self-contained HTML document: a table of contents and the notebooks."""
     exporter = HTMLExporter(template_name="basic")
     contents, sections = [], []
     for page, path in notebooks.items():
         notebook = nbformat.read(path, as_version=4)
         body, _ = exporter.from_notebook_node(notebook)
-        # Sections of different notebooks have the same names ("The answer"); no link leads to them.
+        # Different notebooks have headings with the same identifier, and no link leads to them.
         body = re.sub(r'(<h[1-6]) id="[^"]*"', r"\1", body)
         body = re.sub(SHORT_OUTPUT, _short, body)
         anchor = page.rsplit("/", 1)[1]

@@ -1,6 +1,6 @@
 """``tox -e pdf``: the report as one PDF, docs/_build/mnist_lab.pdf, and the site's link to it.
 
-The pages run only where they are not up to date, so after ``tox -e docs`` this sets type and computes nothing anew.
+Only pages that are not up to date are run, so after ``tox -e docs`` this computes nothing again.
 """
 
 import re
@@ -16,21 +16,21 @@ DOCS = ROOT / "docs"
 PDF = DOCS / "_build" / "mnist_lab.pdf"
 LATEX = DOCS / "_build" / "latex"
 SITE = DOCS / "_build" / "html"
-# Boxes that stick out less than this (in points, a third of a millimetre each) are not seen.
+# Text that sticks out into the margin by less than this, in points (1/3 mm each), is not noticed.
 POINTS_ALLOWED = 3.0
 
 
 def build() -> Path:
-    """Build the PDF, and the site anew where there is one, so that it links the PDF.
+    """Build the PDF, and update the site if there is one, so that it links to the PDF.
 
     Raises
     ------
     PublishError
-        If TeX is missing, a page fails, or LaTeX complains of something that a reader would see.
+        If TeX is missing, a page fails, or LaTeX reports something that a reader would see.
     """
     check_tex()
     sphinx("latex", LATEX)
-    # LaTeX's own files of an earlier run may be broken; what Sphinx wrote is complete.
+    # Remove LaTeX's own files, which an interrupted run may have left incomplete.
     try:
         run(["latexmk", "-C", "mnist_lab.tex"], folder=LATEX)
         run(
@@ -41,8 +41,8 @@ def build() -> Path:
         raise PublishError(f"{error}\nThe whole log: {LATEX / 'mnist_lab.log'}") from None
     seen = complaints((LATEX / "mnist_lab.log").read_text(encoding="utf-8", errors="replace"))
     if seen:
-        raise PublishError("LaTeX set the report, but a reader would see this:\n" + "\n".join(seen))
-    # The note of the run it shows comes last: until then the site does not offer the PDF as current.
+        raise PublishError("LaTeX built the report, but a reader would see this:\n" + "\n".join(seen))
+    # The name of the run is written last, because the site offers the PDF only if that matches its own run.
     for name, target in (("mnist_lab.pdf", PDF), ("mnist_lab.run", PDF.with_suffix(".run"))):
         with written_whole(target) as partial:
             shutil.copyfile(LATEX / name, partial)
@@ -52,14 +52,14 @@ def build() -> Path:
 
 
 def sphinx(builder: str, target: Path) -> None:
-    """Run Sphinx as ``tox -e docs`` does; what it says goes straight to the terminal."""
+    """Run Sphinx as ``tox -e docs`` does, with its messages on the terminal."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", builder, str(DOCS), str(target)]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
-        raise PublishError(f"Sphinx could not write the report as {builder}: its messages stand above")
+    if subprocess.run(command, check=False).returncode:
+        raise PublishError(f"Sphinx failed to write the report as {builder}; see its messages above")
 
 
 def complaints(log: str) -> list[str]:
-    r"""What LaTeX's log says of things that a reader would see: lost characters, dead references, text in the margin.
+    r"""The lines of LaTeX's log about what a reader would see: missing characters, dead links, text in the margin.
 
     >>> complaints("Overfull \\hbox (12.5pt too wide) in paragraph at lines 7--9")
     ['Overfull \\hbox (12.5pt too wide) in paragraph at lines 7--9']
@@ -80,7 +80,7 @@ def complaints(log: str) -> list[str]:
 
 
 def main() -> None:
-    """Build the PDF, or say what is in the way."""
+    """Build the PDF."""
     try:
         print(f"The report: {build()}")
     except PublishError as error:

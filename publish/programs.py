@@ -1,6 +1,6 @@
-"""What pip cannot bring: TeX and a browser. Each is looked for before any work, and named with the line that brings it.
+"""Programs that pip cannot install: TeX and a browser. They are looked for before any work is done.
 
-The guide, CI, the workflows and Read the Docs list the same packages; a test sees to that.
+The guide, CI, the workflows and Read the Docs list the same packages, which a test checks.
 """
 
 import shutil
@@ -19,7 +19,7 @@ TEX_PACKAGES = (
 )
 BROWSER_PACKAGES = ("chromium", "fonts-liberation", "fonts-dejavu-core")
 TEX_PROGRAMS = ("xelatex", "latexmk", "makeindex", "kpsewhich")
-# A file of each package that a smaller TeX lacks.
+# One file of each package that a smaller installation of TeX lacks.
 TEX_FILES = (
     "fvextra.sty",
     "pzdr.tfm",
@@ -28,20 +28,21 @@ TEX_FILES = (
     "polyglossia.sty",
     "texgyrepagella-regular.otf",
 )
+LINES_SHOWN = 30  # of the output of a command that failed
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 class PublishError(Exception):
-    """A message for whoever asked: what is in the way, and what to do about it."""
+    """Something is in the way; the message says what to do about it."""
 
 
 def check_tex() -> None:
-    """Make sure that TeX is there with all that the report's PDF uses.
+    """Raise unless TeX is installed with everything that the report's PDF uses.
 
     Raises
     ------
     PublishError
-        If a program or a file is missing; the message holds the command that installs it.
+        If a program or a file is missing; the message contains the command that installs it.
     """
     missing = [program for program in TEX_PROGRAMS if shutil.which(program) is None]
     if not missing:
@@ -52,12 +53,12 @@ def check_tex() -> None:
 
 
 def browser() -> str:
-    """The path of Chromium, or of Chrome.
+    """The path of Chromium or Chrome.
 
     Raises
     ------
     PublishError
-        If there is none; the message holds the command that installs it.
+        If there is none; the message contains the command that installs it.
     """
     for name in BROWSERS:
         path = shutil.which(name)
@@ -67,7 +68,7 @@ def browser() -> str:
 
 
 def to_install(packages: Sequence[str]) -> str:
-    """The one command that installs Debian packages.
+    """The command that installs Debian packages.
 
     >>> to_install(["chromium"])
     'On Debian or Ubuntu: sudo apt-get install --yes --no-install-recommends chromium'
@@ -78,12 +79,12 @@ def to_install(packages: Sequence[str]) -> str:
 def run(
     command: Sequence[str], *, folder: Path = ROOT, allowed: Sequence[int] = (0,), seconds: float | None = None
 ) -> str:
-    """What a command printed, both streams together.
+    """Run a command, and return what it printed to both streams.
 
     Raises
     ------
     PublishError
-        If it ended badly or took too long; the message holds the last lines that it printed.
+        If it fails or takes longer than `seconds`; the message contains the last lines that it printed.
     """
     try:
         done = subprocess.run(
@@ -98,11 +99,8 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise PublishError(f"{Path(command[0]).name} did not end within {seconds:.0f} seconds") from None
+        raise PublishError(f"{Path(command[0]).name} did not finish within {seconds:.0f} seconds") from None
     if done.returncode not in allowed:
         last = "\n".join(done.stdout.splitlines()[-LINES_SHOWN:])
-        raise PublishError(f"{Path(command[0]).name} ended with code {done.returncode}. Its last lines:\n{last}")
+        raise PublishError(f"{Path(command[0]).name} failed with exit code {done.returncode}. Its last lines:\n{last}")
     return done.stdout
-
-
-LINES_SHOWN = 30

@@ -90,9 +90,7 @@ def test_nothing_is_done_when_something_is_in_the_way(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "PA2_EE21B001.zip").write_text("mine")
     monkeypatch.setattr(pdf, "build", lambda: pytest.fail("work was begun"))
-    with pytest.raises(
-        SystemExit, match=r"^handin: (expected a roll number|.*is there already.*--force|the PDF needs)"
-    ):
+    with pytest.raises(SystemExit, match=r"^handin: (expected a roll number|.*exists already.*--force|the PDF needs)"):
         handin.main(arguments)
     assert (tmp_path / "PA2_EE21B001.zip").read_text() == "mine"
 
@@ -103,7 +101,7 @@ def test_an_existing_zip_is_replaced_only_if_asked(tmp_path: Path, monkeypatch: 
     target = tmp_path / "PA2_EE21B001.zip"
     assert handin.check("EE21B001", tmp_path, force=False) == target
     target.write_text("mine")
-    with pytest.raises(PublishError, match=r"PA2_EE21B001\.zip is there already.*--force"):
+    with pytest.raises(PublishError, match=r"PA2_EE21B001\.zip exists already.*--force"):
         handin.check("EE21B001", tmp_path, force=False)
     assert handin.check("EE21B001", tmp_path, force=True) == target
     target.unlink()
@@ -114,12 +112,12 @@ def test_an_existing_zip_is_replaced_only_if_asked(tmp_path: Path, monkeypatch: 
 
 def test_a_program_that_fails_shows_its_last_lines(bare: Path) -> None:
     install(bare, "fails", "i=0; while [ $i -lt 99 ]; do echo line $i; i=$((i+1)); done; echo at last >&2; exit 3")
-    with pytest.raises(PublishError, match=r"(?s)fails ended with code 3.*line 98\nat last$") as error:
+    with pytest.raises(PublishError, match=r"(?s)fails failed with exit code 3.*line 98\nat last$") as error:
         programs.run([str(bare / "fails")], folder=bare)
     assert "line 60\n" not in str(error.value)
     assert programs.run([str(bare / "fails")], folder=bare, allowed=(3,)).endswith("at last\n")
     (bare / "hangs").symlink_to("/bin/sleep")
-    with pytest.raises(PublishError, match="hangs did not end within"):
+    with pytest.raises(PublishError, match="hangs did not finish within"):
         programs.run([str(bare / "hangs"), "60"], folder=bare, seconds=0.2)
 
 
@@ -198,7 +196,7 @@ def test_the_library_is_packed_without_a_network(tmp_path: Path, monkeypatch: py
 
 
 def test_notebooks_run_as_a_reader_runs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the report's build sets does not reach them; figures are shown; the others run when one raises."""
+    """Settings of the report's build do not reach them; figures are shown; when one fails, the others run."""
     monkeypatch.setenv("MNIST_LAB_REPORT", "1")
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("MNIST_LAB_CACHE", str(tmp_path))
@@ -208,7 +206,7 @@ def test_notebooks_run_as_a_reader_runs_them(tmp_path: Path, monkeypatch: pytest
         "a/raises": written(tmp_path, "a/raises", new_code_cell("print('before')\n1 / 0")),
     }
     told: list[str] = []
-    with pytest.raises(PublishError, match=r"(?s)a/raises: a cell raised.*1 / 0.*ZeroDivisionError") as error:
+    with pytest.raises(PublishError, match=r"(?s)a/raises: a cell failed.*1 / 0.*ZeroDivisionError") as error:
         notebooks.execute(sources, tmp_path / "out", report=told.append)
     assert "\x1b" not in str(error.value)
     assert [line.split(":")[0] for line in told] == ["a/shows"]
@@ -218,13 +216,13 @@ def test_notebooks_run_as_a_reader_runs_them(tmp_path: Path, monkeypatch: pytest
     assert os.environ["MNIST_LAB_REPORT"] == "1"
 
 
-def test_a_notebook_runs_again_when_what_it_rests_on_changed(tmp_path: Path) -> None:
+def test_a_notebook_runs_again_when_what_it_depends_on_changed(tmp_path: Path) -> None:
     source = {"a": written(tmp_path, "a", new_code_cell("1 + 1"))}
     told: list[str] = []
 
-    def times_run(rests_on: str) -> int:
+    def times_run(depends_on: str) -> int:
         told.clear()
-        notebooks.execute(source, tmp_path / "out", rests_on=rests_on, report=told.append)
+        notebooks.execute(source, tmp_path / "out", depends_on=depends_on, report=told.append)
         return len(told)
 
     assert [times_run("x"), times_run("x"), times_run("y"), times_run("y")] == [1, 0, 1, 0]
@@ -240,17 +238,16 @@ def test_a_notebook_without_its_answer_or_figure_is_noticed(tmp_path: Path) -> N
         "mute": written(tmp_path, "mute", ran(code, "x", figure=True)),
         "plain": written(tmp_path, "plain", ran("print(1)", "1\n")),
     }
-    assert notebooks.lacking(results) == ["blind shows no figure", "mute states no answer"]
+    assert notebooks.missing_outputs(results) == ["blind shows no figure", "mute states no answer"]
 
 
 def test_a_site_without_notebooks_is_to_be_built_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebooks, "SITE", tmp_path)
+    monkeypatch.setattr(notebooks, "PAGES", tmp_path)
     with pytest.raises(PublishError, match="no notebook of .*plot_1_1.*: build the site first, tox -e docs"):
-        notebooks.downloads()
+        notebooks.generated()
     for page in notebooks.pages():
-        name = page.rsplit("/", 1)[1]
-        written(tmp_path / "_downloads" / name, name, new_code_cell("1"))
-    assert list(notebooks.downloads()) == notebooks.pages()
+        written(tmp_path, page, new_code_cell("1"))
+    assert list(notebooks.generated()) == notebooks.pages()
 
 
 # Print
@@ -310,7 +307,7 @@ def test_the_pdf_is_offered_while_it_shows_the_same_run(tmp_path: Path) -> None:
     (out / "mnist_lab.pdf").write_bytes(b"%PDF")
     assert not report_pdf.is_current(tmp_path), "of an unknown run"
     app: Any = SimpleNamespace(builder=SimpleNamespace(name="latex"), srcdir=tmp_path, outdir=out)
-    report_pdf.keep_run(app, None)
+    report_pdf.write_run(app, None)
     assert report_pdf.is_current(tmp_path)
 
     site = tmp_path / "html"
@@ -345,39 +342,57 @@ def test_the_install_cell_follows_the_address_and_stays_one(tmp_path: Path, monk
         return install
 
     monkeypatch.setattr(notebook_cells, "repository", lambda: None)
-    assert 'else "mnist-lab"' in first()
+    assert "/path/to/checkout" in first()
     before = path.stat().st_mtime_ns
-    assert 'else "mnist-lab"' in first()
+    assert "/path/to/checkout" in first()
     assert path.stat().st_mtime_ns == before, "nothing to write"
     monkeypatch.setattr(notebook_cells, "repository", lambda: "https://github.com/someone/mnist_lab")
-    assert 'else "git+https://github.com/someone/mnist_lab"' in first()
+    assert "git+https://github.com/someone/mnist_lab" in first()
+
+
+def installed_by(cell: str) -> list[str]:
+    """Run a notebook's cell with pip replaced, and return what it would install."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    installed: list[str] = []
+
+    def run_line_magic(name: str, line: str) -> None:
+        assert (name, line) == ("pip", 'install --quiet "$source"')
+        installed.append(str(names["source"]))
+
+    names: dict[str, Any] = {"get_ipython": lambda: SimpleNamespace(run_line_magic=run_line_magic)}
+    exec(TransformerManager().transform_cell(cell), names)
+    return installed
 
 
 @pytest.mark.usefixtures("extensions")
-def test_the_install_cell_installs_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cell as a notebook runs it, with pip replaced: nothing here, and otherwise the wheel of the hand-in."""
+def test_the_first_cell_installs_the_library_from_its_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import notebook_cells
-    from IPython.core.inputtransformer2 import TransformerManager
 
-    code = TransformerManager().transform_cell(notebook_cells.install_cell("https://github.com/someone/mnist_lab"))
-    asked: list[tuple[str, str, str]] = []
-
-    def run() -> str | None:
-        asked.clear()
-        shell = SimpleNamespace(run_line_magic=lambda *given: asked.append((*given, names["source"])))
-        names: dict[str, Any] = {"get_ipython": lambda: shell}
-        exec(code, names)
-        assert [given[:2] for given in asked] in ([], [("pip", 'install --quiet "$source"')])
-        return asked[0][2] if asked else None
-
-    assert run() is None
+    cell = notebook_cells.install_cell("https://github.com/someone/mnist_lab")
+    assert installed_by(cell) == [], "it is installed"
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     folder = tmp_path / "notebooks" / "1_classification"
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
-    assert run() == "git+https://github.com/someone/mnist_lab"
+    assert installed_by(cell) == ["git+https://github.com/someone/mnist_lab"]
     (tmp_path / "mnist_lab-0.1.0-py3-none-any.whl").touch()
-    assert run() == "../../mnist_lab-0.1.0-py3-none-any.whl"
+    assert installed_by(cell) == ["../../mnist_lab-0.1.0-py3-none-any.whl"], "a hand-in brings its own"
+
+
+@pytest.mark.usefixtures("extensions")
+def test_without_an_address_the_first_cell_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project does not own its name on any package index."""
+    import notebook_cells
+
+    cell = notebook_cells.install_cell(None)
+    assert installed_by(cell) == []
+    assert not re.search(r"^\s*[%!]", cell, flags=re.MULTILINE), "no command is run"
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install /path/to/checkout\).*pip install /path/to/.*whl"):
+        installed_by(cell)
 
 
 @pytest.mark.usefixtures("extensions")

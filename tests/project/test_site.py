@@ -93,7 +93,9 @@ def test_a_build_without_data_says_how_to_supply_it(tmp_path: Path, monkeypatch:
 
     monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
     app: Any = SimpleNamespace(srcdir=tmp_path)
-    with pytest.raises(ConfigError, match=r"without the data\. MNIST_LAB_DATA=.* does not hold MNIST.*To supply MNIST"):
+    with pytest.raises(
+        ConfigError, match=r"without the data\. MNIST_LAB_DATA: expected a folder that holds MNIST.*To supply"
+    ):
         freshness.forget_stale_pages(app)
     assert not (tmp_path / "auto_examples").exists()
 
