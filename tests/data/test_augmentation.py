@@ -7,7 +7,7 @@ import torch
 
 from mnist_lab.data.augmentation import distort
 
-STILL = {"shift": 0.0, "rotation": 0.0, "scale": 0.0, "shear": 0.0, "bend": 0.0}
+STILL = {"shift": 0.0, "rotation": 0.0, "scale": 0.0, "shear": 0.0, "elastic": 0.0}
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -1,10 +1,11 @@
-"""A download against mirrors that fail in every way: the next is asked, in bounded time, and nothing broken is kept."""
+"""MNIST is found where it is, verified, and downloaded in bounded time; every fault says what to do about it."""
 
 import errno
-import gzip
-import hashlib
 import os
+import re
+import shutil
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,29 +15,175 @@ from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 
-import numpy as np
 import pytest
 
 import mnist_lab as lab
-from mnist_lab import data, download
-from tests.test_data import idx
+from mnist_lab.data import mnist as source
+from tests.data.small_mnist import CHECKSUMS, FILES, PACKED
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 PATIENCE = 0.5
+FIRST = "train-images-idx3-ubyte"
 
 
-def files() -> dict[str, bytes]:
-    """Files in MNIST's layout with 60 training and 10 test images."""
-    random = np.random.default_rng(0)
-    made = {}
-    for prefix, count in (("train", 60), ("t10k", 10)):
-        made[f"{prefix}-images-idx3-ubyte"] = idx(random.integers(0, 256, (count, 28, 28)))
-        made[f"{prefix}-labels-idx1-ubyte"] = idx(np.arange(count) % 10)
-    return made
+@pytest.mark.parametrize("file", [FIRST, "t10k-labels-idx1-ubyte"])
+def test_a_truncated_file_is_named(small_mnist: Path, file: str) -> None:
+    path = small_mnist / "MNIST" / "raw" / file
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(lab.DataError, match=f"{file} is not MNIST's file of that name: expected md5 .* truncated"):
+        lab.load_dataset(root=small_mnist)
 
 
-FILES = files()
-PACKED = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in FILES.items()}
+def test_swapped_label_files_are_noticed(small_mnist: Path) -> None:
+    raw = small_mnist / "MNIST" / "raw"
+    test, training = raw / "t10k-labels-idx1-ubyte", raw / "train-labels-idx1-ubyte"
+    kept = test.rename(raw / "kept")
+    training.rename(test)
+    kept.rename(training)
+    with pytest.raises(lab.DataError, match="train-labels-idx1-ubyte is not MNIST's file of that name"):
+        lab.load_dataset(root=small_mnist)
+
+
+def test_an_unreadable_file_is_named(small_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = small_mnist / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    read = Path.read_bytes
+
+    def denied(asked: Path) -> bytes:
+        if asked == path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(asked)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)  # root may read every file
+    message = f"{path}: expected a file that can be read, got [Errno {errno.EACCES}] Permission denied"
+    with pytest.raises(lab.DataError, match=re.escape(message)):
+        lab.load_dataset(root=small_mnist)
+
+
+def test_a_folder_that_cannot_be_searched_is_named(small_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    message = f"root: expected a folder that can be read, got {small_mnist} ([Errno {errno.EACCES}]"
+    with pytest.raises(lab.DataError, match=re.escape(message)):
+        lab.load_dataset(root=small_mnist)
+
+
+def test_a_wrong_folder_is_named_and_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "download", lambda raw: pytest.fail(f"download into {raw}"))
+    expected = f"expected a folder that holds MNIST/raw/{FIRST}, got {tmp_path}, which is empty. To supply MNIST, "
+    with pytest.raises(lab.DataError, match=re.escape(f"root: {expected}")):
+        lab.load_dataset(root=tmp_path)
+    monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
+    with pytest.raises(lab.DataError, match=re.escape(f"MNIST_LAB_DATA: {expected}")):
+        lab.load_dataset()
+
+
+MISTAKES: dict[str, tuple[dict[str, str], str, str]] = {
+    # what is where below FOLDER, the folder that is named, and what the error says
+    "one folder too deep": (
+        {"MNIST/raw/{name}": "{name}"},
+        "MNIST",
+        f"holds FOLDER/MNIST/raw/{FIRST}: name FOLDER instead",
+    ),
+    "two folders too deep": (
+        {"MNIST/raw/{name}": "{name}"},
+        "MNIST/raw",
+        f"holds FOLDER/MNIST/raw/{FIRST}: name FOLDER instead",
+    ),
+    "one folder too high": (
+        {"inner/MNIST/raw/{name}": "{name}"},
+        "",
+        f"holds FOLDER/inner/MNIST/raw/{FIRST}: name FOLDER/inner instead",
+    ),
+    "in raw": ({"raw/{name}": "{name}"}, "", f"holds FOLDER/raw/{FIRST}: move the files to FOLDER/MNIST/raw"),
+    "in the folder itself": ({"{name}": "{name}"}, "", f"holds FOLDER/{FIRST}: move the files to FOLDER/MNIST/raw"),
+    "in MNIST": ({"MNIST/{name}": "{name}"}, "", f"holds FOLDER/MNIST/{FIRST}: move the files to FOLDER/MNIST/raw"),
+    "packed": (
+        {"MNIST/raw/{name}.gz": "{name}"},
+        "",
+        f"holds FOLDER/MNIST/raw/{FIRST}.gz: unpack it to FOLDER/MNIST/raw/{FIRST}",
+    ),
+    "packed, and not in place": (
+        {"{name}.gz": "{name}"},
+        "",
+        f"holds FOLDER/{FIRST}.gz: unpack it to FOLDER/MNIST/raw/{FIRST}",
+    ),
+    "Kaggle's names": (
+        {"MNIST/raw/{dotted}": "{name}"},
+        "",
+        f"holds FOLDER/MNIST/raw/train-images.idx3-ubyte: move it to FOLDER/MNIST/raw/{FIRST}",
+    ),
+    "Kaggle's folders": ({"{name}/{name}": "{name}"}, "", f"holds FOLDER/{FIRST}/{FIRST}: move the files to"),
+    "Kaggle's tables": (
+        {"mnist_train.csv": FIRST, "mnist_test.csv": FIRST},
+        "",
+        "holds FOLDER/mnist_train.csv: MNIST's four original files are needed, not another format",
+    ),
+    "other files": (
+        {f"{letter}.txt": FIRST for letter in "fedcba"},
+        "",
+        "holds a.txt, b.txt, c.txt, d.txt, e.txt, more",
+    ),
+    "a missing folder": ({}, "nowhere", "does not exist"),
+    "a file": ({"file": FIRST}, "file", "is not a folder"),
+}
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_folder_is_an_error_that_says_what_is_there(mistake: str, tmp_path: Path) -> None:
+    files, named, found = MISTAKES[mistake]
+    folder = tmp_path / "größe und mehr"
+    folder.mkdir()
+    for place, content in files.items():
+        for name in FILES:
+            words = {"name": name, "dotted": name.replace("-idx", ".idx")}
+            path = folder / place.format(**words)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(FILES[content.format(**words)])
+    message = f", got {folder / named}, which {found}".replace("FOLDER", str(folder))
+    with pytest.raises(lab.DataError, match=re.escape(message)):
+        lab.load_dataset(root=folder / named)
+
+
+def test_a_missing_file_is_named(small_mnist: Path) -> None:
+    (small_mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
+    message = f"MNIST/raw/t10k-labels-idx1-ubyte, got {small_mnist}, which lacks t10k-labels-idx1-ubyte. To supply"
+    with pytest.raises(lab.DataError, match=re.escape(message)):
+        lab.load_dataset(root=small_mnist)
+
+
+def test_following_the_advice_helps(small_mnist: Path) -> None:
+    for folder in (small_mnist / "MNIST", small_mnist / "MNIST" / "raw"):
+        with pytest.raises(lab.DataError) as caught:
+            lab.load_dataset(root=folder)
+        advice = re.search("name (.*) instead", str(caught.value))
+        assert advice
+        assert len(lab.load_dataset(root=advice[1]).train) == 50
+
+
+def test_a_relative_folder_is_absolute_in_messages(small_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(small_mnist.parent)
+    monkeypatch.setenv("MNIST_LAB_DATA", small_mnist.name)
+    assert len(lab.load_dataset("mnist").train) == 50
+    shutil.rmtree(small_mnist)
+    (small_mnist.parent / "below").mkdir()
+    monkeypatch.chdir(small_mnist.parent / "below")
+    for name in (small_mnist.name, f"../{small_mnist.name}"):
+        monkeypatch.setenv("MNIST_LAB_DATA", name)
+        where = small_mnist if name.startswith("..") else small_mnist.parent / "below" / name
+        with pytest.raises(
+            lab.DataError,
+            match=re.escape(f"MNIST_LAB_DATA: expected a folder that holds MNIST/raw/{FIRST}, got {where}, "),
+        ):
+            lab.load_dataset()
+
+
+def test_the_checksums_of_the_packed_files_are_torchvisions() -> None:
+    from torchvision.datasets import MNIST
+
+    assert {f"{name}.gz": md5.packed for name, md5 in source.FILES.items()} == dict(MNIST.resources)
 
 
 def send(handler: BaseHTTPRequestHandler, content: bytes, length: int | None = None) -> None:
@@ -127,23 +274,18 @@ class Mirror:
 
 
 @pytest.fixture
-def mirrors(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[Mirror]]]:
-    """Mirrors in the place of MNIST's, and small files in the place of its files."""
-    from torchvision.datasets import MNIST
-
+def mirrors(monkeypatch: pytest.MonkeyPatch, small_files: None) -> Iterator[Callable[..., list[Mirror]]]:  # noqa: ARG001
+    """Mirrors in place of MNIST's, and small files in place of its files."""
     running: list[Mirror] = []
 
     def start(*answers: Answer) -> list[Mirror]:
         running.extend(map(Mirror, answers))
-        monkeypatch.setattr(MNIST, "mirrors", [mirror.address for mirror in running])
+        monkeypatch.setattr(source, "MIRRORS", tuple(mirror.address for mirror in running))
         return running
 
-    monkeypatch.delenv("MNIST_LAB_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    packed = [(f"{name}.gz", hashlib.md5(PACKED[f"{name}.gz"]).hexdigest()) for name in data.MD5]
-    monkeypatch.setattr(MNIST, "resources", packed)
-    monkeypatch.setattr(data, "MD5", {name: hashlib.md5(FILES[name]).hexdigest() for name in data.MD5})
-    monkeypatch.setattr(download, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(source, "PATIENCE", PATIENCE)
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # a download works without it
     yield start
     for mirror in running:
         mirror.close()
@@ -182,7 +324,7 @@ def test_a_mirror_that_fails_is_asked_once_and_the_next_has_it(
     start = time.perf_counter()
     assert len(lab.load_dataset("mnist").train) == 50
     assert time.perf_counter() - start < PATIENCE + 10
-    assert bad.asked == {"train-images-idx3-ubyte.gz": 1}
+    assert bad.asked == {f"{FIRST}.gz": 1}
     assert good.asked == dict.fromkeys(PACKED, 1)
     assert kept(own_cache) == FILES
 
@@ -193,7 +335,7 @@ def test_where_every_mirror_fails_the_error_says_why_and_what_to_do(
 ) -> None:
     answer, reason = FAULTS[fault]
     mirrors(answer, status(503))
-    with pytest.raises(lab.DataError, match=f"nor could it be downloaded. To supply MNIST, .*({reason}).*Error 503"):
+    with pytest.raises(lab.DataError, match=f"it could not be downloaded. To supply MNIST, .*({reason}).*Error 503"):
         lab.load_dataset("mnist")
     assert kept(own_cache) == {}
 
@@ -215,7 +357,7 @@ def test_a_mirror_that_breaks_off_later_is_replaced_and_nothing_is_fetched_twice
 def test_what_was_fetched_before_a_failure_is_kept_and_the_rest_is_fetched_the_next_time(
     mirrors: Callable[..., list[Mirror]], own_cache: Path
 ) -> None:
-    only = "train-images-idx3-ubyte.gz"
+    only = f"{FIRST}.gz"
 
     def first_file(handler: BaseHTTPRequestHandler, content: bytes) -> None:
         (well if handler.path.endswith(only) else hang_up)(handler, content)
@@ -229,13 +371,12 @@ def test_what_was_fetched_before_a_failure_is_kept_and_the_rest_is_fetched_the_n
     assert good.asked == dict.fromkeys(set(PACKED) - {only}, 1)
 
 
-def test_progress_is_shown(mirrors: Callable[..., list[Mirror]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_shown(mirrors: Callable[..., list[Mirror]], caplog: pytest.LogCaptureFixture) -> None:
     mirrors(well)
     lab.load_dataset("mnist")
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == [f"downloading {name}.gz" for name in data.MD5]
-    size = f"{len(PACKED['train-images-idx3-ubyte.gz']):,}"
-    assert lines[0].startswith(f"downloading train-images-idx3-ubyte.gz: {size} bytes from 127.0.0.1 in ")
+    assert [line.split(":")[0] for line in caplog.messages] == [f"downloading {name}.gz" for name in FILES]
+    size = f"{len(PACKED[f'{FIRST}.gz']):,}"
+    assert caplog.messages[0].startswith(f"downloading {FIRST}.gz: {size} bytes from 127.0.0.1 in ")
 
 
 def test_a_name_whose_look_up_hangs_and_addresses_that_swallow_packets_cost_patience_alone(
@@ -248,18 +389,16 @@ def test_a_name_whose_look_up_hangs_and_addresses_that_swallow_packets_cost_pati
             time.sleep(8 * PATIENCE)
         return looked_up(host, *arguments, **options)  # type: ignore[arg-type]
 
-    from torchvision.datasets import MNIST
-
     (good,) = mirrors(well)
     monkeypatch.setattr(socket, "getaddrinfo", hangs)
-    monkeypatch.setattr(MNIST, "mirrors", ["http://mirror.invalid/mnist/", good.address])
+    addresses = ["http://mirror.invalid/mnist/", good.address]
     start = time.perf_counter()
-    assert len(download._first_good(MNIST.mirrors, *MNIST.resources[0])) > 0
+    assert source._first_good(addresses, f"{FIRST}.gz", CHECKSUMS[FIRST].packed) == PACKED[f"{FIRST}.gz"]
     assert time.perf_counter() - start < 8 * PATIENCE
-    assert MNIST.mirrors[0] == good.address
+    assert addresses[0] == good.address
 
 
-def test_a_disk_that_is_full_is_said_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     mirrors: Callable[..., list[Mirror]], own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: int) -> None:
@@ -272,7 +411,9 @@ def test_a_disk_that_is_full_is_said_and_leaves_nothing(
     assert kept(own_cache) == {}
 
 
-def test_a_cache_that_cannot_be_is_said(mirrors: Callable[..., list[Mirror]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(
+    mirrors: Callable[..., list[Mirror]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     mirrors(well)
     monkeypatch.setenv("MNIST_LAB_CACHE", "/dev/null/cache")
     with pytest.raises(lab.DataError, match="MNIST is not in /dev/null/cache/data, .*To supply MNIST, "):
@@ -286,7 +427,7 @@ def test_a_file_that_was_truncated_in_the_cache_is_named_and_fetched_again_once_
     lab.load_dataset("mnist")
     path = own_cache / "data" / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(lab.DataError, match="t10k-labels-idx1-ubyte is not .* delete it"):
+    with pytest.raises(lab.DataError, match="t10k-labels-idx1-ubyte is not .* Delete it"):
         lab.load_dataset("mnist")
     path.unlink()
     lab.load_dataset("mnist")
@@ -295,13 +436,10 @@ def test_a_file_that_was_truncated_in_the_cache_is_named_and_fetched_again_once_
 
 
 def _load(cache: str, mirror: str) -> None:
-    from torchvision.datasets import MNIST
-
     os.environ.update(MNIST_LAB_CACHE=cache, no_proxy="127.0.0.1")
     os.environ.pop("MNIST_LAB_DATA", None)
-    MNIST.mirrors = [mirror]
-    MNIST.resources = [(name, hashlib.md5(content).hexdigest()) for name, content in PACKED.items()]
-    data.MD5 = {name: hashlib.md5(content).hexdigest() for name, content in FILES.items()}
+    source.MIRRORS = (mirror,)  # type: ignore[assignment]
+    source.FILES = CHECKSUMS
     assert len(lab.load_dataset("mnist").train) == 50
 
 
