@@ -71,7 +71,7 @@ print(f"distance: {100 * (last - history.train_error[-1]):.2f} points")
 # on the validation images. Other 10,000 digits would have given a slightly other
 # accuracy, so the measured one comes with its interval.
 result = lab.evaluate(network.model, dataset.test)
-accuracy = lab.statistics.share_interval(int(result.correct.sum()), len(result.labels))
+accuracy = lab.stats.proportion_interval(int(result.correct.sum()), len(result.labels))
 print(result)
 
 lab.report.answer(

@@ -15,6 +15,7 @@ of each layer looks at.
 # rectified numbers is the rectified larger number, so the network is the same as with
 # the ReLU in front, and three of four numbers need no rectifying.
 import mnist_lab as lab
+from mnist_lab.plotting._pages import classification as figures
 
 model = lab.DigitCNN()
 shapes = lab.layer_shapes(model)
@@ -61,7 +62,7 @@ for name, (k, s, _) in windows.items():
 # the fully connected layers are pieces of strokes; they are the first to see the image
 # whole.
 image = lab.load_dataset().train.images[0]
-figure = lab.plotting.receptive_fields(image, shapes, [*windows, "fc1"])
+figure = figures.receptive_fields(image, shapes, [*windows, "fc1"])
 
 # %%
 # Another input size

@@ -15,6 +15,7 @@ arithmetic is done.
 import math
 
 import mnist_lab as lab
+from mnist_lab.plotting._pages import classification as figures
 
 model = lab.DigitCNN()
 counts = lab.parameter_counts(model)
@@ -45,7 +46,7 @@ assert counts.total == counts.convolutional + counts.fully_connected
 # does most of the work. Who wants a smaller file would cut fc1; who wants less
 # arithmetic, conv2.
 shapes = lab.layer_shapes(model)
-figure = lab.plotting.parameters_and_arithmetic(counts, shapes)
+figure = figures.parameters_and_multiply_adds(counts, shapes)
 work = {row.name: row.multiply_adds for row in shapes if row.multiply_adds}
 for row in counts.rows:
     uses = work[row.name] / math.prod(row.shapes["weight"])

@@ -17,6 +17,7 @@ network how many of its neurons do anything on the test images.
 import torch
 
 import mnist_lab as lab
+from mnist_lab.plotting._pages import classification as figures
 
 dataset = lab.load_dataset()
 network = lab.trained("plain", dataset=dataset)
@@ -44,7 +45,7 @@ rates = lab.firing_rates(network.model, dataset.test.images)
 for name, rate in rates.items():
     dead, active = int((rate == 0).sum()), float(rate.mean())
     print(f"{name}: {dead:,} of {rate.numel():,} never fire; {active:.1%} on average")
-figure = lab.plotting.firing_rates(rates)
+figure = figures.activation_rates(rates)
 
 # %%
 # How to read the figure
@@ -63,7 +64,7 @@ print("fire in every image:", {name: f"{share:.1%}" for name, share in always.it
 # which the filter's pattern never comes: at a position where digits rarely reach, say.
 # Where no image has any ink, a neuron does the same in all of them: it is silent, or it
 # fires always.
-figure = lab.plotting.silent_neurons(rates)
+figure = figures.inactive_neurons(rates)
 ink = dataset.test.images.amax(dim=0).float()  # the most that any image has there
 blank = torch.nn.functional.max_pool2d(ink, 3, stride=1, padding=1)[0] == 0
 never = rates["conv1"] == 0

@@ -17,6 +17,7 @@ that share their seed, and the verdict follows from the differences.
 import statistics
 
 import mnist_lab as lab
+from mnist_lab.plotting._pages import classification as figures
 
 dataset = lab.load_dataset()
 seeds = range(5)
@@ -38,7 +39,7 @@ histories = {
     "plain": [network.history for network in plain],
     "batch normalization": [network.history for network in normalized],
 }
-figure = lab.plotting.compared_errors(histories)
+figure = figures.validation_errors(histories)
 
 # %%
 # Test accuracy, pair by pair
@@ -53,9 +54,9 @@ accuracy = {
 print("seed    plain  normalized  difference")
 for seed, before, after in zip(seeds, *accuracy.values(), strict=True):
     print(f"{seed:4d}  {before:7.2%}  {after:10.2%}  {100 * (after - before):+10.2f}")
-effect = lab.statistics.paired_comparison(accuracy["plain"], accuracy["normalized"])
+effect = lab.stats.paired_comparison(accuracy["plain"], accuracy["normalized"])
 print(f"mean difference {100 * effect.mean:+.3f} points, p = {effect.p_value:.3f}")
-figure = lab.plotting.paired_differences(
+figure = figures.paired_differences(
     effect,
     title="Test accuracy with batch normalization minus without",
     unit="percentage points",
@@ -112,7 +113,7 @@ for (name, runs), seconds in zip(histories.items(), epoch, strict=True):
 # The verdict
 # -----------
 # Both answers follow from the measurements above, whatever they turn out to be.
-if effect.shown:
+if effect.significant:
     verdict = "raises" if effect.mean > 0 else "lowers"
     verdict = f"Batch normalization {verdict} the test accuracy"
 else:

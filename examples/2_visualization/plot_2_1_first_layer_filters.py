@@ -38,7 +38,7 @@ figure = lab.plotting.montage(
     title="The filters of conv1, by edge share",
     unit="weight",
     limits=(-float(filters.abs().max()), float(filters.abs().max())),
-    colours="RdBu_r",
+    cmap="RdBu_r",
     captions=[f"{edge_share[i]:.0%} {arrows[sectors[i]]}" for i in order],
 )
 top = order[:16]
@@ -70,7 +70,7 @@ figure = lab.plotting.distributions(
 # right has stronger edges. One number a network, the mean over its filters, makes five
 # pairs, since the filters of one network are not independent of one another.
 means = {name: [float(s["edge"].mean()) for s in by] for name, by in shares.items()}
-effect = lab.statistics.paired_comparison(means["before training"], means["trained"])
+effect = lab.stats.paired_comparison(means["before training"], means["trained"])
 noise = torch.cat([s["edge"] for s in shares["before training"]]).quantile(0.95)
 beyond = int((edge_share > noise).sum())
 print(f"edge share: {effect.mean:+.3f} ({effect.low:+.3f} to {effect.high:+.3f})")
@@ -86,7 +86,7 @@ print(
 figure = lab.plotting.estimates(
     {
         name: [
-            lab.statistics.mean_interval([float(s[kind].mean()) for s in by_seed])
+            lab.stats.mean_interval([float(s[kind].mean()) for s in by_seed])
             for kind in EXPECTED
         ]
         for name, by_seed in shares.items()
@@ -111,7 +111,7 @@ figure = lab.plotting.montage(
     title=f"Activations of conv1 for a {dataset.test.labels[0]}, by edge share",
     unit="activation",
     limits=(0, float(maps.max())),
-    colours="viridis",
+    cmap="viridis",
     captions=[f"{edge_share[i]:.0%} {arrows[sectors[i]]}" for i in order],
     gap=2,
 )

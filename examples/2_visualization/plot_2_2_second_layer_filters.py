@@ -15,7 +15,7 @@ respond to, since a filter of the second layer looks at maps and not at pixels.
 # percentile, since a few large weights would leave all others pale.
 import mnist_lab as lab
 from mnist_lab.introspection.filters import describe_filters
-from mnist_lab.introspection.responses import agreement, strongest_patches
+from mnist_lab.introspection.probing import agreement, top_activating_patches
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model
@@ -23,10 +23,10 @@ kernels = lab.filters(model, "conv2")  # (32, 32, 3, 3)
 end = float(kernels.abs().flatten().quantile(0.99))
 figure = lab.plotting.montage(
     kernels.flatten(0, 1),
-    title="The kernels of conv2: a row a filter, a column an input map",
-    unit="weight (larger ones in the colour of the end)",
+    title="Kernels of conv2: one row per filter, one column per input map",
+    unit="weight (clipped at the 99th percentile)",
     limits=(-end, end),
-    colours="RdBu_r",
+    cmap="RdBu_r",
     columns=32,
 )
 
@@ -61,7 +61,7 @@ for name in numbers["conv1", "after"]:
 # Where two intervals of a column lie apart, the two layers have learned differently.
 changes = {
     layer: {
-        name: lab.statistics.paired_comparison(
+        name: lab.stats.paired_comparison(
             numbers[layer, "before"][name], numbers[layer, "after"][name]
         )
         for name in ("smoothness", "edge share", "average share", "similarity")
@@ -70,7 +70,7 @@ changes = {
 }
 figure = lab.plotting.estimates(
     {
-        layer: [lab.statistics.mean_interval(c.differences) for c in change.values()]
+        layer: [lab.stats.mean_interval(c.differences) for c in change.values()]
         for layer, change in changes.items()
     },
     list(changes["conv1"]),
@@ -89,14 +89,14 @@ figure = lab.plotting.estimates(
 # image.
 images = dataset.test.images[:3000]
 maps = lab.activations(model, images, "conv2")
-patches = strongest_patches(images, maps, size=8, stride=2, start=-3, count=8)
+patches = top_activating_patches(images, maps, size=8, stride=2, start=-3, count=8)
 units = maps.amax((2, 3)).std(dim=0).topk(8).indices.sort().values
 figure = lab.plotting.montage(
     patches.pixels[units].flatten(0, 1),
     title="The test patches that excite a conv2 filter most",
     unit="pixel intensity",
     limits=(0, 255),
-    rows_named=[f"filter {unit}" for unit in units],
+    row_labels=[f"filter {unit}" for unit in units],
 )
 
 # %%
@@ -114,13 +114,13 @@ for layer, field in fields.items():
     for state, network in (("before", lab.DigitCNN(seed=0)), ("after", model)):
         answers = lab.activations(network, images, layer)
         within, between = agreement(
-            strongest_patches(images, answers, count=8, **field)
+            top_activating_patches(images, answers, count=8, **field)
         )
         own[layer, state] = (within - between).tolist()
         print(f"{layer} {state:6}  within {within.mean():5.2f}", end=", ")
         print(f"between {between.mean():5.2f}")
 sharper = {
-    layer: lab.statistics.paired_comparison(own[layer, "before"], own[layer, "after"])
+    layer: lab.stats.paired_comparison(own[layer, "before"], own[layer, "after"])
     for layer in fields
 }
 
@@ -132,13 +132,14 @@ sharper = {
 words = {"smoothness": ("smoother", "rougher"), "edge share": ("edgier", "less edgy")}
 differs = []
 for name, (more, less) in words.items():
-    difference = lab.statistics.paired_comparison(
+    difference = lab.stats.paired_comparison(
         numbers["conv1", "after"][name], numbers["conv2", "after"][name]
     )
     direction = more if difference.low > 0 else less
+    if not difference.significant:
+        direction = f"neither {more} nor {less}"
     differs.append(
-        f"{direction if difference.shown else 'neither ' + more + ' nor ' + less} "
-        f"({name} {difference.mean:+.2f}, {difference.confidence:.0%} interval "
+        f"{direction} ({name} {difference.mean:+.2f}, {difference.confidence:.0%} interval "
         f"{difference.low:+.2f} to {difference.high:+.2f})"
     )
 response = sharper["conv2"]

@@ -17,8 +17,7 @@ can tell the classes apart.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.introspection.probing import linear_probe
-from mnist_lab.introspection.selectivity import class_selectivity
+from mnist_lab.introspection.probing import class_selectivity, linear_probe
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model
@@ -32,7 +31,7 @@ for layer in ("conv1", "conv2"):
         title=f"All 32 maps of {layer} for a {test.labels[first[2]]}",
         unit="activation",
         limits=(0, float(maps.max())),
-        colours="viridis",
+        cmap="viridis",
         gap=1 + maps.shape[-1] // 14,
     )
 
@@ -52,7 +51,7 @@ for layer in ("conv1", "conv2"):
         title=f"Eight maps of {layer} for five digits",
         unit="activation",
         limits=(0, float(maps[:, varied].max())),
-        columns_named=[str(int(index)) for index in varied],
+        column_labels=[str(int(index)) for index in varied],
     )
 
 # %%
@@ -89,7 +88,7 @@ for name, network, labels in (
     silent[name] = [float((a == 0).float().mean()) for a in answers]
     values = [class_selectivity(a, labels) for a in answers]
     selectivity[name] = [
-        lab.statistics.mean_interval(v[v.isfinite()].tolist()) for v in values
+        lab.stats.mean_interval(v[v.isfinite()].tolist()) for v in values
     ]
 for stage, share, before in zip(STAGES, *list(silent.values())[:2], strict=True):
     print(f"{stage}: {share:.1%} silent, before training {before:.1%}")
@@ -115,7 +114,7 @@ train, validation = dataset.train[chosen[:count]], dataset.validation[:count]
 parts = [test[start : start + 500] for start in range(0, len(test), 500)]
 
 
-def probed(network: lab.DigitCNN, stage: str) -> lab.statistics.Interval:
+def probed(network: lab.DigitCNN, stage: str) -> lab.stats.Interval:
     """The test accuracy of a linear probe at a stage of a network."""
     known = features(network, stage, train.images)
     held_out = features(network, stage, validation.images)
@@ -124,7 +123,7 @@ def probed(network: lab.DigitCNN, stage: str) -> lab.statistics.Interval:
         int((probe.predict(features(network, stage, p.images)) == p.labels).sum())
         for p in parts
     ]
-    return lab.statistics.share_interval(sum(right), len(test))
+    return lab.stats.proportion_interval(sum(right), len(test))
 
 
 linear = {

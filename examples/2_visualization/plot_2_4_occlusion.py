@@ -17,7 +17,8 @@ network that has learned nothing as its control.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.introspection.occlusion.faithfulness import measure_reliance, shuffled_weights
+from mnist_lab.introspection.occlusion.faithfulness import measure_faithfulness
+from mnist_lab.introspection.saliency import randomize_parameters
 
 dataset = lab.load_dataset()
 model = lab.trained("plain", dataset=dataset).model
@@ -32,9 +33,9 @@ maps = torch.stack(
 figure = lab.plotting.beside_digits(
     digits.images,
     maps,
-    title="Probability of the true class, by place of the patch",
+    title="Probability of the true class, by position of the patch",
     unit="probability of the true class",
-    columns_named=[f"{p}×{p}" for p in sizes],
+    column_labels=[f"{p}×{p}" for p in sizes],
 )
 
 # %%
@@ -51,7 +52,7 @@ figure = lab.plotting.montage(
     title="The 5×5 maps, each from its lowest to its highest",
     unit="0: the map's lowest probability, 1: its highest",
     limits=(0, 1),
-    colours="viridis",
+    cmap="viridis",
     columns=5,
     captions=[f"{label}: {a:.4f} to {b:.4f}" for label, a, b in bounds],
     gap=2,
@@ -74,7 +75,7 @@ figure = lab.plotting.beside_digits(
     ),
     title="Patches of 5×5 in black, grey and white",
     unit="probability of the true class",
-    columns_named=["black", "grey", "white"],
+    column_labels=["black", "grey", "white"],
 )
 
 # %%
@@ -87,10 +88,12 @@ figure = lab.plotting.beside_digits(
 count, patch = 400, 5
 order = torch.randperm(len(right), generator=torch.Generator().manual_seed(0))
 sample = right[order[:count]]
-trained = measure_reliance(model, sample.images, sample.labels, patch)
+trained = measure_faithfulness(model, sample.images, sample.labels, patch)
 quarters = [sample[start::4] for start in range(4)]
 controls = [
-    measure_reliance(shuffled_weights(model, seed), part.images, part.labels, patch)
+    measure_faithfulness(
+        randomize_parameters(model, seed), part.images, part.labels, patch
+    )
     for seed, part in enumerate(quarters)
 ]
 
@@ -105,7 +108,7 @@ by_ink = {
     "shuffled weights": torch.cat([control.by_ink(ends) for control in controls]),
 }
 drops = {
-    name: [lab.statistics.mean_interval(c[c.isfinite()].tolist()) for c in values.T]
+    name: [lab.stats.mean_interval(c[c.isfinite()].tolist()) for c in values.T]
     for name, values in by_ink.items()
 }
 figure = lab.plotting.estimates(
@@ -127,12 +130,12 @@ correlations = {
     "shuffled weights": torch.cat([control.correlations for control in controls]),
 }
 related = {
-    name: lab.statistics.mean_interval(values[values.isfinite()].tolist())
+    name: lab.stats.mean_interval(values[values.isfinite()].tolist())
     for name, values in correlations.items()
 }
 both = by_ink["trained"][:, [0, -2]]  # background, and a good part of ink
 both = both[both.isfinite().all(dim=1)]
-more = lab.statistics.paired_comparison(both[:, 0].tolist(), both[:, 1].tolist())
+more = lab.stats.paired_comparison(both[:, 0].tolist(), both[:, 1].tolist())
 for name, c in related.items():
     print(f"{name}: rank correlation {c.value:+.3f} ({c.low:+.3f} to {c.high:+.3f})")
 
@@ -155,14 +158,14 @@ figure = lab.plotting.beside_digits(
         ],
         dim=1,
     ),
-    title="What is predicted, by place of the patch",
+    title="Predicted class, by position of the patch",
     unit="predicted class",
     limits=(-0.5, 9.5),
-    colours="tab10",
-    rows_named=[f"{a} → {b}" for a, b in zip(fragile.labels, instead, strict=True)],
-    columns_named=[f"{p}×{p}" for p in sizes],
+    cmap="tab10",
+    row_labels=[f"{a} → {b}" for a, b in zip(fragile.labels, instead, strict=True)],
+    column_labels=[f"{p}×{p}" for p in sizes],
 )
-share = lab.statistics.share_interval(int(changed.any(2).any(1).sum()), count)
+share = lab.stats.proportion_interval(int(changed.any(2).any(1).sum()), count)
 takes = sample.labels[:, None, None].expand_as(changed)[changed] * 10
 pairs = (takes + trained.predictions[changed]).bincount(minlength=100)
 print(

@@ -19,6 +19,7 @@ import torch
 
 import mnist_lab as lab
 from mnist_lab._utils.network import unchanged
+from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
@@ -55,10 +56,10 @@ table = result.rounded.unflatten(0, (starts, 10))
 figure = lab.plotting.image_table(
     table,
     title="The same targets from other noise",
-    rows=range(1, starts + 1),
-    columns=range(10),
-    row_name="start",
-    column_name="target",
+    row_labels=range(1, starts + 1),
+    column_labels=range(10),
+    xlabel="target",
+    ylabel="start",
 )
 alike = torch.corrcoef(result.images.flatten(1))
 pair = torch.triu(torch.ones_like(alike, dtype=torch.bool), diagonal=1)
@@ -76,7 +77,7 @@ print(f"mean correlation, two classes from one start: {between:.2f}")
 # A row of the strip is a moment, a column a class. The film below it shows the same
 # ten images; it moves on the site and stands still in print.
 strip = (0, 10, 25, 50, 100, len(frames) - 1)
-figure = lab.plotting.film_strip([frames[step] for step in strip], strip)
+figure = figures.film_strip([frames[step] for step in strip], strip)
 
 # %%
 # When the network is convinced
@@ -84,7 +85,7 @@ figure = lab.plotting.film_strip([frames[step] for step in strip], strip)
 # For each image the first step is noted after which the network predicts the target
 # for it.
 shown = range(0, len(frames), 15)
-animation = lab.plotting.ascent_animation([frames[step] for step in shown], shown)
+animation = figures.ascent_animation([frames[step] for step in shown], shown)
 predicted = torch.stack(
     [network.model.probabilities(frame).argmax(dim=1) for frame in frames]
 )

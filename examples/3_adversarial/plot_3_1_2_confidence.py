@@ -18,6 +18,7 @@ import torch
 
 import mnist_lab as lab
 from mnist_lab._utils.network import unchanged
+from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
@@ -43,8 +44,8 @@ print(result)
 # Probabilities near 1 cannot be told apart on an axis from 0 to 1. Drawn is what they
 # lack: the probability that is left to the nine other classes, a point an image. What
 # lies below the dashed line counts as high confidence.
-figure = lab.plotting.doubts(result, threshold=threshold)
-interval = lab.statistics.share_interval
+figure = figures.remaining_probability(result, threshold=threshold)
+interval = lab.stats.proportion_interval
 
 
 def sure(probability: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
@@ -89,11 +90,11 @@ for _, images in moments:
     mine = probabilities.gather(1, result.targets[:, None]).squeeze(1)
     taken.append((probabilities.argmax(dim=1) == result.targets).float().mean())
     confident.append(sure(mine, probabilities.argmax(dim=1)).float().mean())
-figure = lab.plotting.shares_by_step(
+figure = figures.target_shares(
     steps,
     {
-        "predicted as the target": torch.stack(taken),
-        f"and with more than {threshold:.0%}": torch.stack(confident),
+        "classified as the target": torch.stack(taken),
+        f"with more than {threshold:.0%} probability": torch.stack(confident),
     },
 )
 by_half = [int(step) for step in steps[torch.stack(confident) >= 0.5]]

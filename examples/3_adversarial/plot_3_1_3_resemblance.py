@@ -19,6 +19,8 @@ from collections.abc import Callable
 import torch
 
 import mnist_lab as lab
+from mnist_lab.attacks import similarity
+from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 train, real = dataset.train, dataset.test[:1000]
@@ -29,19 +31,19 @@ targets = torch.arange(10).repeat(starts)
 generated = lab.maximize_logit(network.model, targets, seed)
 
 
-def near(images: torch.Tensor) -> lab.resemblance.NearestImages:
+def near(images: torch.Tensor) -> similarity.NearestImages:
     """The nearest training images."""
-    return lab.resemblance.nearest_images(images, train.images, train.labels)
+    return similarity.nearest_images(images, train.images, train.labels)
 
 
 nearest = near(generated.rounded)
-figure = lab.plotting.image_rows(
+figure = figures.image_rows(
     {
         "generated": generated.rounded[:10],
         "nearest training image": train.images[nearest.index[:10]],
     },
-    columns="0123456789",
-    title="Generated for each class, and the most similar known image",
+    column_labels="0123456789",
+    title="Generated images and their nearest training images",
 )
 
 # %%
@@ -66,10 +68,10 @@ def read_as_target(images: torch.Tensor) -> list[int]:
 
 agreeing = read_as_target(generated.rounded)
 for other, hits in zip(others, agreeing, strict=True):
-    share = lab.statistics.share_interval(hits, len(targets))
+    share = lab.stats.proportion_interval(hits, len(targets))
     print(f"{other.name:>10}, seed {other.seed}: {share}")
 by_neighbour = int((nearest.label == targets).sum())
-neighbours = lab.statistics.share_interval(by_neighbour, len(targets))
+neighbours = lab.stats.proportion_interval(by_neighbour, len(targets))
 print(f"nearest training image: {neighbours}, n = {len(targets)}")
 
 # %%
@@ -102,15 +104,15 @@ print(f"an empty image: {empty:.0f}")
 # share of low frequencies says what part of the contrast is coarse: waves of at least
 # seven pixels. Strokes are a few pixels wide and have smooth sides.
 roughness = {
-    name: lab.resemblance.total_variation(images) for name, images in groups.items()
+    name: similarity.total_variation(images) for name, images in groups.items()
 }
 figure = lab.plotting.measured_groups(
     roughness,
     title="Roughness of generated images and of digits",
-    unit="total variation (intensities a pair of pixels)",
+    unit="total variation (intensities per pair of pixels)",
 )
 for name, images in groups.items():
-    low = lab.resemblance.low_frequency_share(images).median()
+    low = similarity.low_frequency_share(images).median()
     dark = (images < 26).float().mean()
     print(f"{name:>11}: low frequencies {low:.0%}, dark pixels {dark:.0%}")
 
@@ -143,7 +145,7 @@ Prior = Callable[[torch.Tensor], torch.Tensor]
 def prior(rough: float, bright: float) -> Prior:
     """A penalty in logits, from its weights."""
     return lambda images: (
-        rough * lab.resemblance.total_variation(images)
+        rough * similarity.total_variation(images)
         + bright * images.square().mean(dim=(1, 2, 3))
     )
 
@@ -154,9 +156,9 @@ shaped = {
     for name, strength in priors.items()
 }
 results = {"no prior": generated, **shaped}
-figure = lab.plotting.image_rows(
+figure = figures.image_rows(
     {name: result.rounded[:10] for name, result in results.items()},
-    columns="0123456789",
+    column_labels="0123456789",
     title="With a prior",
 )
 
@@ -168,7 +170,7 @@ figure = lab.plotting.image_rows(
 # still taken for their targets. Each is compared start by start (means over the ten
 # classes, which share a noise), with a 95 % interval.
 measures: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "total variation": lab.resemblance.total_variation,
+    "total variation": similarity.total_variation,
     "mean intensity": lambda images: images.double().mean(dim=(1, 2, 3)),
     "distance": lambda images: near(images).distance,
 }
@@ -180,9 +182,9 @@ for name, quantity in foretold.items():
         measures[quantity](result.rounded).view(starts, 10).mean(dim=1).tolist()
         for result in (generated, shaped[name])
     )
-    change = lab.statistics.paired_comparison(before, after)
+    change = lab.stats.paired_comparison(before, after)
     hits = int(shaped[name].success.sum())
-    held.append(change.mean < 0 and change.shown and hits > 0.9 * len(targets))
+    held.append(change.mean < 0 and change.significant and hits > 0.9 * len(targets))
     print(f"{name}: {quantity} {change.mean:+.0f}", end=" ")
     print(f"({change.low:+.0f} to {change.high:+.0f})")
     print(f"   taken for their targets: {hits} of {len(targets)}")

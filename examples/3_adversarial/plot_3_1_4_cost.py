@@ -17,6 +17,7 @@ steps show where the steps come from that let it fall.
 import torch
 
 import mnist_lab as lab
+from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
@@ -24,7 +25,7 @@ weights = {name: value.clone() for name, value in network.model.state_dict().ite
 starts, seed, size, steps = 10, 0, 2000, 300
 targets = torch.arange(10).repeat(starts)
 clipped = lab.maximize_logit(network.model, targets, seed, step_size=size, steps=steps)
-figure = lab.plotting.cost_by_step(
+figure = figures.cost_by_step(
     clipped.cost, targets, title="Clipped to 0..255: mean and spread over starts"
 )
 
@@ -37,7 +38,7 @@ figure = lab.plotting.cost_by_step(
 literal = lab.maximize_logit(
     network.model, targets, seed, step_size=size, steps=steps, clip=None
 )
-figure = lab.plotting.cost_by_step(
+figure = figures.cost_by_step(
     literal.cost, targets, title="Not clipped: mean and spread over starts"
 )
 outside = float(((literal.images < 0) | (literal.images > 255)).float().mean())
@@ -99,7 +100,7 @@ for name, cost in sizes.items():
     deepest.append(max(0.0, -float(change.min())))
     share = float((change < 0).double().mean())
     print(f"{name}: {share:.2%} of the steps fell, the deepest by {deepest[-1]:.3f}")
-figure = lab.plotting.falling_steps(sizes)
+figure = figures.cost_decreases(sizes)
 
 # %%
 # The answer

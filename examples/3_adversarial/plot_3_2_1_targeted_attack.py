@@ -20,6 +20,8 @@ import torch
 
 import mnist_lab as lab
 from mnist_lab._utils.network import unchanged
+from mnist_lab.attacks import similarity
+from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
@@ -43,10 +45,10 @@ with unchanged(model):
     found = lab.targeted_attack(model, images, targets, "search", "image")
 example = int(((digits == 2) & (targets == 5)).nonzero()[0])
 sure = float(found.rounded_target_probability[example])
-figure = lab.plotting.perturbation(
+figure = figures.perturbation(
     images[example],
     found.rounded[example],
-    title=f"A 2 that is taken for a {int(found.predictions[example])} ({sure:.0%})",
+    title=f"A 2 that is classified as a {int(found.predictions[example])} ({sure:.0%})",
 )
 print(f"beta {float(found.beta[example]):.3g}, L2 {float(found.l2[example]):.0f},")
 print(f"largest change of a pixel {float(found.linf[example]):.0f} of 255")
@@ -73,9 +75,12 @@ many = [row.repeat(len(betas), *[1] * (row.ndim - 1)) for row in (known, was, ai
 sweep = lab.targeted_attack(model, many[0], many[2], betas.repeat_interleave(len(aim)))
 success = sweep.success.float().unflatten(0, (len(betas), -1)).mean(dim=1)
 looks = read_as(sweep.rounded, many[1]).unflatten(0, (len(betas), -1)).mean(dim=1)
-figure = lab.plotting.success_by_beta(
+figure = figures.success_by_beta(
     betas,
-    {"taken for the target": success, "read as the digit by other networks": looks},
+    {
+        "classified as the target": success,
+        "classified as the digit by other networks": looks,
+    },
     sweep.l2.unflatten(0, (len(betas), -1)).median(dim=1).values,
 )
 
@@ -94,10 +99,10 @@ shown = torch.arange(0, len(aim), 5)
 figure = lab.plotting.image_table(
     sweep.rounded.unflatten(0, (len(betas), -1))[:, shown].transpose(0, 1),
     title="From noise towards a digit, by the weight of the pull",
-    rows=[f"{int(was[row])} as {int(aim[row])}" for row in shown],
-    columns=[f"{float(beta):.0e}" for beta in betas],
-    row_name="digit as target",
-    column_name="beta",
+    row_labels=[f"{int(was[row])} as {int(aim[row])}" for row in shown],
+    column_labels=[f"{float(beta):.0e}" for beta in betas],
+    xlabel="beta",
+    ylabel="digit as target",
 )
 
 # %%
@@ -107,7 +112,7 @@ figure = lab.plotting.image_table(
 # network takes it for; each pair has its own beta. One image a digit is shown, of the
 # several that were attacked.
 grid = found.rounded.unflatten(0, (10, each, 9))[:, 0].flatten(0, 1)
-figure = lab.plotting.attacked_pairs(images[:: 9 * each], grid)
+figure = figures.attacked_pairs(images[:: 9 * each], grid)
 pairs_won = found.success.unflatten(0, (10, each, 9)).all(dim=1)
 print(f"{int(found.success.sum())} of {len(targets)} attacks succeed after rounding;")
 print(f"{int(pairs_won.sum())} of 90 pairs succeed with each of their images")
@@ -120,8 +125,8 @@ print(f"{int(pairs_won.sum())} of 90 pairs succeed with each of their images")
 medians = found.l2.unflatten(0, (10, each, 9)).median(dim=1).values
 table = torch.zeros(10, 10)
 table[~torch.eye(10, dtype=torch.bool)] = medians.flatten()
-figure = lab.plotting.values_by_pair(
-    table, title="Least distortion found", label="median L2 distortion"
+figure = figures.values_by_pair(
+    table, title="Least distortion found", unit="median L2 distortion"
 )
 order = medians.flatten().argsort()
 rows, columns = digits[:: 9 * each].repeat_interleave(9), targets.unflatten(0, (10, -1))
@@ -156,8 +161,8 @@ for objective in ("margin", "logit"):
 # Two judges that the attack did not consider: the nearest training image, and the
 # networks of other seeds. They judge the digits as they were, too.
 train = dataset.train
-nearest = lab.resemblance.nearest_images(found.rounded, train.images, train.labels)
-plain = lab.resemblance.nearest_images(images[::9], train.images, train.labels)
+nearest = similarity.nearest_images(found.rounded, train.images, train.labels)
+plain = similarity.nearest_images(images[::9], train.images, train.labels)
 clean = float((plain.label == digits[::9]).float().mean())
 near_digit = float((nearest.label == digits).float().mean())
 near_target = float((nearest.label == targets).float().mean())

@@ -42,11 +42,11 @@ left = some(drawn.train, 0)
 right = some(drawn.train, 5) if real is None else some(real.train, 0)
 figure = lab.plotting.montage(
     torch.cat([left, right], dim=1).flatten(0, 1),
-    title="Drawn" if real is None else "Drawn (left five) and real (right five)",
+    title="Synthetic" if real is None else "Synthetic (left) and real (right)",
     unit="intensity",
     limits=(0, 255),
     columns=10,
-    rows_named=[str(digit) for digit in range(10)],
+    row_labels=[str(digit) for digit in range(10)],
 )
 
 # %%
@@ -78,7 +78,7 @@ for learned, network in networks.items():
         result = lab.evaluate(network.model, kind.test)
         read = int(result.correct.sum())
         results[learned, asked] = result
-        shares[learned, asked] = lab.statistics.share_interval(read, len(kind.test))
+        shares[learned, asked] = lab.stats.proportion_interval(read, len(kind.test))
         print(f"learned {learned:5}, reads {asked:5}: {shares[learned, asked]}")
 
 # %%

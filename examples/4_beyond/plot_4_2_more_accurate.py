@@ -30,7 +30,7 @@ chance = torch.Generator().manual_seed(0)
 seen = [digits.float(), *(distort(digits, chance) for _ in range(9))]
 figure = lab.plotting.montage(
     torch.stack(seen, dim=1).flatten(0, 2),
-    title="Training images (left) and what is shown in their place",
+    title="Training images (left) and distorted copies of them",
     unit="intensity",
     limits=(0, 255),
     columns=10,
@@ -77,12 +77,12 @@ models = {"default": default.model, "accurate": accurate.model}
 results = {name: lab.evaluate(model, dataset.test) for name, model in models.items()}
 right = {name: result.correct for name, result in results.items()}
 for name, correct in right.items():
-    share = lab.statistics.share_interval(int(correct.sum()), len(correct))
+    share = lab.stats.proportion_interval(int(correct.sum()), len(correct))
     print(f"{name:>8}: {share}")
 gained = int((right["accurate"] & ~right["default"]).sum())
 lost = int((right["default"] & ~right["accurate"]).sum())
 print(f"read by the accurate network alone: {gained}, by the default alone: {lost}")
-effect = lab.statistics.paired_comparison(
+effect = lab.stats.paired_comparison(
     right["default"].double().tolist(), right["accurate"].double().tolist()
 )
 difference = (
@@ -108,19 +108,19 @@ figure = lab.plotting.mistakes(missed.images, lab.evaluate(accurate.model, misse
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 WAYS = {"shift": 1.0, "rotation": 8.0, "scale": 0.1, "shear": 0.1, "bend": 0.7}
 asked = dataset.test[:2000]
-shares: dict[str, list[lab.statistics.Interval]] = {name: [] for name in models}
+shares: dict[str, list[lab.stats.Interval]] = {name: [] for name in models}
 for strength in STRENGTHS:
     ways = {name: strength * most for name, most in WAYS.items()}
     harder = distort(asked.images, torch.Generator().manual_seed(1), **ways)
     harder = harder.round().byte()
     for name, model in models.items():
         read = lab.evaluate(model, lab.Split(harder, asked.labels)).correct
-        shares[name].append(lab.statistics.share_interval(int(read.sum()), len(read)))
+        shares[name].append(lab.stats.proportion_interval(int(read.sum()), len(read)))
 figure = lab.plotting.estimates(
     shares,
     [f"{strength:g}" for strength in STRENGTHS],
     title="Distorted test images, by the strength of the distortion",
-    unit="share read correctly",
+    unit="share classified correctly",
     joined=True,
 )
 for strength, *pair in zip(STRENGTHS, *shares.values(), strict=True):
@@ -160,7 +160,7 @@ figure = lab.plotting.measured_groups(
 quotients = (found["accurate"].l2 / found["default"].l2).log()
 quotients = quotients.where(won, float("nan")).unflatten(0, (-1, 9)).nanmean(dim=1)
 quotients = quotients[quotients.isfinite()]
-logarithm = lab.statistics.mean_interval(quotients.tolist())
+logarithm = lab.stats.mean_interval(quotients.tolist())
 times, low, high = map(math.exp, (logarithm.value, logarithm.low, logarithm.high))
 change = (
     f"{times:.2f} times the change ({logarithm.confidence:.0%} interval"
@@ -175,7 +175,7 @@ print(f"the accurate network takes {change}")
 # from several seeds, with batch normalization too, and what each of its parts gives,
 # takes longer than a page may: it was measured apart, see
 # :doc:`Accuracy </benchmarks/accuracy>`.
-if effect.shown:
+if effect.significant:
     verdict = f"The accurate recipe {'raises' if effect.mean > 0 else 'lowers'}"
 else:
     verdict = "It cannot be shown that the accurate recipe changes"

@@ -1,51 +1,43 @@
-"""Charts of measured numbers: how they are distributed, and estimates with their intervals."""
+"""Charts of measured numbers: distributions, groups to compare, and estimates with their intervals."""
 
-import math
 from collections.abc import Mapping, Sequence
-from functools import partial
+from typing import Annotated
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from mnist_lab._utils.checks import (
-    check_flag,
-    check_named,
-    check_number,
-    check_sequence,
-    check_tensor,
-    check_text,
-    check_type,
-    describe,
-)
-from mnist_lab.plotting.style import BLUE, GREEN, ORANGE, RED
+from mnist_lab._utils.contracts import Sized, TensorOf, Values, checked
+from mnist_lab.plotting.style import BLUE, GREY, SERIES, WIDTH, check_order, numbers
 from mnist_lab.stats import Interval
 
-# Each with a line and a marker of its own.
-STYLES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (RED, ":", "D"))
 
-
+@checked
 def distributions(
-    values: Mapping[str, Tensor], *, title: str, unit: str, marked: tuple[float, str] | None = None
+    values: Annotated[Mapping[str, Values], Sized(1, len(SERIES))],
+    *,
+    title: str,
+    unit: str,
+    marked: tuple[float, str] | None = None,
 ) -> Figure:
-    """Draw how the values of several groups are distributed: for each value, the share of a group that is below it.
+    """Draw the cumulative distribution of several groups of values.
 
     Parameters
     ----------
     values
         The values of each group by its name; at most four groups.
     title
-        Of the figure.
+        Title of the figure.
     unit
-        What the values are.
+        Label of the horizontal axis: what the values are, with their unit.
     marked
-        A value to mark with a line, and its name.
+        A value to mark with a vertical line, and its name.
 
     Returns
     -------
     Figure
-        One step curve a group; a curve further to the right belongs to larger values.
+        One step curve per group. The further right a curve lies, the larger are the values.
 
     Examples
     --------
@@ -53,19 +45,10 @@ def distributions(
     >>> figure = distributions({"noise": torch.rand(50)}, title="Noise", unit="value", marked=(0.5, "mean"))
     >>> plt.close(figure)
     """
-    check_named(values, "values", lambda group, name: check_tensor(group, name, "..."), most=len(STYLES))
-    check_text(title, "title")
-    check_text(unit, "unit")
-    if marked is not None:
-        if not isinstance(marked, tuple) or len(marked) != 2:
-            raise TypeError(f"marked: expected a value and its name, or None, got {describe(marked)}")
-        check_number(marked[0], "marked[0]", low=-math.inf)
-        check_text(marked[1], "marked[1]")
-    figure = plt.figure(figsize=(6.0, 3.8), layout="constrained")
-    axes = figure.add_subplot()
-    for (name, group), (colour, line, _) in zip(values.items(), STYLES, strict=False):
-        numbers = group.detach().flatten().cpu().numpy()
-        axes.ecdf(numbers, color=colour, linestyle=line, linewidth=2, label=f"{name} ({len(numbers):,})")
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.8), layout="constrained")
+    for (name, group), (colour, line, _) in zip(values.items(), SERIES, strict=False):
+        array = numbers(group).flatten()
+        axes.ecdf(array, color=colour, linestyle=line, linewidth=2, label=f"{name} ({len(array):,})")
     if marked is not None:
         axes.axvline(marked[0], color="black", linewidth=1, label=marked[1])
     axes.set(title=title, xlabel=unit, ylabel="share at or below")
@@ -74,9 +57,56 @@ def distributions(
     return figure
 
 
+@checked
+def measured_groups(groups: Mapping[str, Annotated[Tensor, TensorOf(("N",))]], *, title: str, unit: str) -> Figure:
+    """Draw how a measurement is distributed in several groups, compared with the first group.
+
+    Parameters
+    ----------
+    groups
+        The values (N,) of each group by its name. The first group is the reference, such as real digits.
+    title
+        Title of the figure.
+    unit
+        Label of the horizontal axis: what was measured, with its unit.
+
+    Returns
+    -------
+    Figure
+        One box per group from the lower to the upper quartile, with the median and with whiskers from the 1st to the
+        99th percentile. A grey band continues the whiskers of the first group.
+
+    Examples
+    --------
+    >>> import torch
+    >>> figure = measured_groups({"real": torch.rand(9), "noise": torch.rand(5)}, title="Ink", unit="mean intensity")
+    >>> plt.close(figure)
+    """
+    values = [numbers(group) for group in groups.values()]
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.42 * len(groups)), layout="constrained")
+    axes.axvspan(*np.percentile(values[0], [1, 99]), color=GREY, alpha=0.25, linewidth=0)
+    boxes = axes.boxplot(
+        values,
+        orientation="horizontal",
+        whis=(1, 99),  # codespell:ignore whis - matplotlib's name for the whiskers
+        widths=0.6,
+        showfliers=False,
+        patch_artist=True,
+        medianprops={"color": "black", "linewidth": 2},
+    )
+    for box, colour in zip(boxes["boxes"], [GREY, *[BLUE] * (len(values) - 1)], strict=True):
+        box.set(facecolor=colour, alpha=0.7)
+    axes.set(title=title, xlabel=unit, yticks=range(1, len(values) + 1), yticklabels=list(groups))
+    axes.invert_yaxis()
+    axes.set_xlim(left=min(0, axes.get_xlim()[0]))
+    axes.grid(alpha=0.3, axis="x")
+    return figure
+
+
+@checked
 def estimates(
-    series: Mapping[str, Sequence[Interval]],
-    names: Sequence[str],
+    series: Annotated[Mapping[str, Sequence[Interval]], Sized(1, len(SERIES))],
+    names: Annotated[Sequence[str], Sized(1)],
     *,
     title: str,
     unit: str,
@@ -90,45 +120,48 @@ def estimates(
     Parameters
     ----------
     series
-        By name, one estimate for each of `names`; at most four series.
+        By name, one interval for each of `names`, all of the same confidence; at most four series.
     names
         What is estimated, along the horizontal axis.
     title
-        Of the figure.
+        Title of the figure.
     unit
-        What the estimates are.
+        Label of the vertical axis.
     limits
-        Of the vertical axis, None where it may fit the estimates.
+        Limits of the vertical axis. None fits a limit to the estimates.
     marked, marked_as
-        For each of `names` a value to mark with a short line, and what it is.
+        A reference value for each of `names`, drawn as a short line, and its name in the legend.
     joined
-        Whether `names` are a progression, whose estimates a line joins.
+        Whether a line joins the estimates of a series, as for a progression.
 
     Returns
     -------
     Figure
-        A marker an estimate, with its interval as a bar.
+        One marker per estimate, with its interval as a bar.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of names, intervals and reference values differ, or the confidences differ.
 
     Examples
     --------
-    >>> chance = Interval(0.5, 0.4, 0.6, 0.95)
-    >>> figure = estimates({"coin": [chance, chance]}, ["first", "second"], title="Heads", unit="share")
+    >>> heads = Interval(0.5, 0.4, 0.6, 0.95)
+    >>> figure = estimates({"coin": [heads, heads]}, ["first", "second"], title="Heads", unit="share")
     >>> plt.close(figure)
     """
-    count = check_sequence(names, "names", check_text)
-    if not count:
-        raise ValueError("names: expected at least one name, got none")
-    check_named(series, "series", lambda one, name: check_sequence(one, name, _interval, count=count), most=len(STYLES))
-    for name, text in (("title", title), ("unit", unit), ("marked_as", marked_as)):
-        check_text(text, name)
-    check_limits(limits, open_ended=True)
-    if check_sequence(marked, "marked", partial(check_number, low=-math.inf)) not in (0, count):
-        raise ValueError(f"marked: expected {count} values or none, got {len(marked)}")
-    check_flag(joined, "joined")
-    figure = plt.figure(figsize=(6.0, 3.8), layout="constrained")
-    axes = figure.add_subplot()
+    check_order(limits)
+    for name, intervals in series.items():
+        if len(intervals) != len(names):
+            raise ValueError(f"series[{name!r}]: expected {len(names)} intervals, one per name, got {len(intervals)}")
+    if len(marked) not in (0, len(names)):
+        raise ValueError(f"marked: expected {len(names)} values, one per name, or none, got {len(marked)}")
+    confidences = {interval.confidence for intervals in series.values() for interval in intervals}
+    if len(confidences) > 1:
+        raise ValueError(f"series: expected intervals of one confidence, got {sorted(confidences)}")
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.8), layout="constrained")
     places = np.arange(len(names))
-    for index, ((name, intervals), (colour, line, marker)) in enumerate(zip(series.items(), STYLES, strict=False)):
+    for index, ((name, intervals), (colour, line, marker)) in enumerate(zip(series.items(), SERIES, strict=False)):
         shift = 0 if joined else 0.3 * (index - (len(series) - 1) / 2) / max(len(series) - 1, 1)
         middle = np.array([interval.value for interval in intervals])
         below = middle - [interval.low for interval in intervals]
@@ -136,36 +169,17 @@ def estimates(
         axes.errorbar(
             places + shift,
             middle,
-            yerr=np.maximum([below, above], 0),
+            yerr=np.maximum([below, above], 0),  # rounding may put a bound beyond the value
             color=colour,
             marker=marker,
             linestyle=line if joined else "none",
             capsize=4,
             label=name,
         )
-    if len(marked):
+    if marked:
         axes.hlines(marked, places - 0.35, places + 0.35, color="black", linewidth=1, label=marked_as)
-    confidence = next(iter(series.values()))[0].confidence
     axes.set(title=title, ylabel=unit, xticks=places, xticklabels=names, xlim=(-0.5, len(names) - 0.5), ylim=limits)
     axes.grid(alpha=0.3, axis="y")
-    # Beside the axes, since "best" knows nothing of the intervals.
-    figure.legend(title=f"with {confidence:.0%} intervals", loc="outside lower center", ncols=len(series) + 1)
+    # Beside the axes, because the location "best" ignores the intervals.
+    figure.legend(title=f"with {confidences.pop():.0%} intervals", loc="outside lower center", ncols=len(series) + 1)
     return figure
-
-
-def check_limits(limits: object, *, open_ended: bool = False) -> None:
-    """Refuse what is no pair of a lower and a higher end; an end may be None where that is allowed."""
-    if not isinstance(limits, tuple | list) or len(limits) != 2:
-        raise TypeError(f"limits: expected a lower and a higher end, got {describe(limits)}")
-    ends = [
-        -math.inf * (-1) ** place
-        if open_ended and end is None
-        else check_number(end, f"limits[{place}]", low=-math.inf)
-        for place, end in enumerate(limits)
-    ]
-    if ends[0] > ends[1]:
-        raise ValueError(f"limits: expected a lower and a higher end, got {ends[0]:g} and {ends[1]:g}")
-
-
-def _interval(value: object, name: str) -> None:
-    check_type(value, name, Interval, "an Interval")

@@ -1,54 +1,64 @@
-"""What the network says of images: predictions, mistakes, confusions."""
+"""What the network predicts: images with their predictions, mistakes, confusions, generated images."""
 
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from mnist_lab._utils.checks import CLASSES, check_images, check_integer, check_type
+from mnist_lab._utils.contracts import CLASSES, Count, Images, checked
+from mnist_lab.attacks.result import AttackResult
+from mnist_lab.plotting.style import GREEN, GREY, RED, WIDTH, image_grid, percent
 from mnist_lab.training.evaluation import Evaluation
-from mnist_lab.plotting.style import GREEN, GREY, RED, axes_or_new, figure_of, image_grid
-
-EVALUATION = "an Evaluation, as evaluate() returns it"
 
 
-def predictions(images: Tensor, result: Evaluation, *, columns: int = 4) -> Figure:
+@checked
+def predictions(images: Images, result: Evaluation, *, columns: Count = 4) -> Figure:
     """Draw images with their true and predicted labels and the probability of the prediction.
 
-    A misclassified image stands in a thick dashed frame, and a cross takes the place of the check mark.
+    A correct prediction has a check mark. A misclassified image has a cross and a thick dashed frame.
 
     Parameters
     ----------
     images
         Images (N, 1, 28, 28) in 0..255.
     result
-        What :func:`mnist_lab.evaluate` returned for them.
+        Result of :func:`mnist_lab.evaluate` for these images.
     columns
-        Images a row.
+        Images per row.
 
     Returns
     -------
     Figure
-        One panel an image.
+        One panel per image.
+
+    Raises
+    ------
+    ValueError
+        If `result` is not of as many images.
 
     Examples
     --------
-    >>> figure = predictions(split.images, lab.evaluate(model, split))  # doctest: +SKIP
+    >>> import torch
+    >>> result = Evaluation(0.5, 1.2, torch.tensor([3, 7]), torch.eye(10)[[3, 7]], torch.tensor([3, 1]))
+    >>> figure = predictions(torch.zeros(2, 1, 28, 28), result)
+    >>> plt.close(figure)
     """
-    _check_outcomes(images, result, columns)
+    _check_pair(images, result)
     figure, panels = image_grid(images, columns, 1.32)
-    for axes, true, predicted, sure in zip(panels, *_outcomes(result), strict=True):
+    for axes, true, predicted, probability in zip(panels, *_outcomes(result), strict=True):
         right = true == predicted
-        axes.set_title(f"true {true}, predicted {predicted}\n{'✓' if right else '✗'} {_percent(sure)}", fontsize=9)
+        mark = "✓" if right else "✗"
+        axes.set_title(f"true {true}, predicted {predicted}\n{mark} {percent(probability)}", fontsize=9)
         for spine in axes.spines.values():
             spine.set(color=GREEN if right else RED, linewidth=1 if right else 3.5, linestyle="-" if right else "--")
     figure.suptitle("Labels, and the probability of the prediction")
     return figure
 
 
-def mistakes(images: Tensor, result: Evaluation, *, columns: int = 8) -> Figure:
-    """Draw misclassified images, each under "true → predicted" and the probability of the prediction.
+@checked
+def mistakes(images: Images, result: Evaluation, *, columns: Count = 8) -> Figure:
+    """Draw misclassified images, each below "true → predicted" and the probability of the prediction.
 
     Parameters
     ----------
@@ -58,72 +68,106 @@ def mistakes(images: Tensor, result: Evaluation, *, columns: int = 8) -> Figure:
     Returns
     -------
     Figure
-        One panel an image, in the order given.
+        One panel per image, in the given order.
+
+    Raises
+    ------
+    ValueError
+        If `result` is not of as many images.
 
     Examples
     --------
-    >>> figure = mistakes(wrong.images, lab.evaluate(model, wrong))  # doctest: +SKIP
+    >>> import torch
+    >>> result = Evaluation(0.0, 5.0, torch.tensor([7]), torch.eye(10)[[7]], torch.tensor([1]))
+    >>> figure = mistakes(torch.zeros(1, 1, 28, 28), result)
+    >>> plt.close(figure)
     """
-    _check_outcomes(images, result, columns)
+    _check_pair(images, result)
     figure, panels = image_grid(images, columns, 1.3)
-    for axes, true, predicted, sure in zip(panels, *_outcomes(result), strict=True):
-        axes.set_title(f"{true} → {predicted}\n{_percent(sure)}", fontsize=8, pad=2)
+    for axes, true, predicted, probability in zip(panels, *_outcomes(result), strict=True):
+        axes.set_title(f"{true} → {predicted}\n{percent(probability)}", fontsize=8, pad=2)
     figure.suptitle("Misclassified: true → predicted, and its probability")
     return figure
 
 
-def confusion_matrix(result: Evaluation, *, axes: Axes | None = None) -> Figure:
-    """Draw how often each digit is read as each other one.
+@checked
+def confusion_matrix(result: Evaluation) -> Figure:
+    """Draw how often each digit is classified as each other digit.
 
     Parameters
     ----------
     result
-        What :func:`mnist_lab.evaluate` returned.
-    axes
-        Where to draw; new axes by default.
+        Result of :func:`mnist_lab.evaluate`.
 
     Returns
     -------
     Figure
-        A row a true label, a column a prediction. The shade tells the mistakes alone: they would vanish beside the
-        diagonal, where the images that are read correctly are counted in grey.
+        One row per true label, one column per prediction. Only mistakes are shaded, because they would be invisible
+        on a scale that includes the diagonal; the diagonal's counts are grey.
 
     Examples
     --------
-    >>> figure = confusion_matrix(lab.evaluate(model, dataset.test))  # doctest: +SKIP
+    >>> import torch
+    >>> labels = torch.arange(10)
+    >>> figure = confusion_matrix(Evaluation(1.0, 0.0, labels, torch.eye(10), labels))
+    >>> plt.close(figure)
     """
-    check_type(result, "result", Evaluation, EVALUATION)
-    axes = axes_or_new(axes, size=(6.0, 5.4))
     counts = (result.labels * CLASSES + result.predictions).bincount(minlength=CLASSES**2).reshape(CLASSES, CLASSES)
     wrong = counts - counts.diag().diag()
     most = max(int(wrong.max()), 1)
+    figure, axes = plt.subplots(figsize=(WIDTH, 5.4), layout="constrained")
     shades = axes.imshow(wrong.numpy(), cmap="Blues", vmin=0, vmax=most)
     for true, predicted in np.ndindex(CLASSES, CLASSES):
         count = int(counts[true, predicted])
         if true == predicted:
-            axes.text(predicted, true, f"{count}", ha="center", va="center", fontsize=8, color=GREY)
+            axes.text(predicted, true, f"{count}", ha="center", va="center", fontsize=9, color=GREY)
         elif count:
             colour = "white" if count > 0.6 * most else "black"
             axes.text(predicted, true, f"{count}", ha="center", va="center", fontsize=10, color=colour)
     axes.set(xticks=range(CLASSES), yticks=range(CLASSES), xlabel="predicted label", ylabel="true label")
-    axes.set_title("Which digit is taken for which")
-    figure = figure_of(axes)
+    axes.set_title("Confusion matrix, mistakes shaded")
     bar = figure.colorbar(shades, ax=axes, label="misclassified images", shrink=0.85)
     bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
-def _check_outcomes(images: object, result: object, columns: object) -> None:
-    count = len(check_type(result, "result", Evaluation, EVALUATION).labels)
-    check_images(images, count=count)
-    check_integer(columns, "columns", low=1)
+@checked
+def generated_images(result: AttackResult, *, columns: Count = 5) -> Figure:
+    """Draw generated images, each with its target, its predicted class and the probability of that class.
+
+    Parameters
+    ----------
+    result
+        Result of an attack, such as :func:`mnist_lab.maximize_logit`.
+    columns
+        Images per row.
+
+    Returns
+    -------
+    Figure
+        One panel per image, rounded to whole intensities, on the scale 0..255.
+
+    Examples
+    --------
+    >>> from mnist_lab import DigitCNN, maximize_logit
+    >>> figure = generated_images(maximize_logit(DigitCNN(), range(10), steps=1))
+    >>> plt.close(figure)
+    """
+    figure, panels = image_grid(result.rounded, columns, 1.32)
+    probabilities, predicted = result.rounded_probabilities.max(dim=1)
+    for axes, target, label, probability in zip(
+        panels, result.targets.tolist(), predicted.tolist(), probabilities.tolist(), strict=True
+    ):
+        axes.set_title(f"target {target}\n→ {label}, {percent(probability)}", fontsize=9)
+    figure.suptitle("Generated images: target → prediction, and its probability")
+    return figure
+
+
+def _check_pair(images: Tensor, result: Evaluation) -> None:
+    if len(images) != len(result.labels):
+        raise ValueError(f"images: expected {len(result.labels)}, one per label of result, got {len(images)}")
 
 
 def _outcomes(result: Evaluation) -> tuple[list[int], list[int], list[float]]:
     """True labels, predictions, and the probabilities of the predictions."""
     return result.labels.tolist(), result.predictions.tolist(), result.probabilities.amax(dim=1).tolist()
-
-
-def _percent(probability: float) -> str:
-    """A probability that is not rounded to certainty."""
-    return ">99.9%" if probability > 0.999 else f"{probability:.1%}"

@@ -1,48 +1,60 @@
-"""What all figures share: colours, axes, images on a fixed scale, and how a page shows them.
+"""What all figures share: colours, line styles, images on a fixed scale, and tensors as drawable arrays.
 
-Colours are those of Okabe and Ito, which stay apart for colour-blind eyes and on a light or a dark page.
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart on a light or a dark page.
 """
 
-import os
-from pathlib import Path
-
-import matplotlib as mpl
+import numpy as np
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mnist_lab._utils.checks import PIXEL_MAX, check_path, check_type
-from mnist_lab._utils.messages import REPORT_VARIABLE
+from mnist_lab._utils.contracts import PIXEL_MAX, describe
 
+WIDTH = 6.0  # inches; wider figures would be unreadable on a phone
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#7F7F7F"
-SERIES = (BLUE, ORANGE, GREEN, RED)
+# Each series differs in colour, line and marker.
+SERIES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (RED, ":", "D"))
+Limits = tuple[float | None, float | None]
 
 
-def axes_or_new(axes: Axes | None, *, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
-    """The axes that a caller passed, or those of a new figure."""
-    if axes is None:
-        return plt.figure(figsize=size, layout="constrained").add_subplot()
-    return check_type(axes, "axes", Axes, "matplotlib's axes or None")
+def numbers(values: Tensor) -> NDArray[np.float64]:
+    """The values of a tensor as an array; NumPy has no bfloat16, and Matplotlib draws no gradients.
+
+    >>> import torch
+    >>> numbers(torch.tensor([0.5], dtype=torch.bfloat16))
+    array([0.5])
+    """
+    return values.detach().cpu().double().numpy()
 
 
-def figure_of(axes: Axes) -> Figure:
-    """The figure that the axes are part of."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # axes that can be drawn into are part of one
-    return figure
+def color_map(cmap: str) -> Colormap:
+    """A colour map by its name, with white for missing values."""
+    if cmap not in colormaps:
+        raise ValueError(f"cmap: expected the name of a Matplotlib colour map, got {describe(cmap)}")
+    return colormaps[cmap].with_extremes(bad="white")
+
+
+def check_order(limits: Limits) -> None:
+    """Raise unless the lower limit comes first; an open limit is None."""
+    low, high = limits
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"limits: expected the lower value first, got {low:g} and {high:g}")
 
 
 def draw_image(axes: Axes, image: Tensor) -> None:
     """Draw an image (1, 28, 28) on the scale of all images, 0..255."""
-    axes.imshow(image.detach().squeeze(0).cpu().numpy(), cmap="gray", vmin=0, vmax=PIXEL_MAX)
+    axes.imshow(numbers(image.squeeze(0)), cmap="gray", vmin=0, vmax=PIXEL_MAX)
     axes.set(xticks=[], yticks=[])
 
 
-def image_grid(images: Tensor, columns: int, height: float) -> tuple[Figure, list[Axes]]:
-    """The images in rows of `columns` on a figure 6 inches wide, each row as many times as high as a panel is wide."""
+def image_grid(images: Tensor, columns: int, aspect: float) -> tuple[Figure, list[Axes]]:
+    """A figure with one panel per image, `columns` per row; `aspect` is a panel's height divided by its width."""
     rows = max(1, -(-len(images) // columns))
-    figure = plt.figure(figsize=(6.0, 0.5 + rows * height * 6.0 / columns), layout="constrained")
+    figure = plt.figure(figsize=(WIDTH, 0.5 + rows * aspect * WIDTH / columns), layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels[len(images) :]:
         axes.remove()
@@ -51,33 +63,16 @@ def image_grid(images: Tensor, columns: int, height: float) -> tuple[Figure, lis
     return figure, panels[: len(images)]
 
 
-def show(folder: str | os.PathLike[str] = "figures") -> None:
-    """Show the open figures in windows; where there is no screen, save them and say where.
+def log_scale(axes: Axes) -> None:
+    """Make the vertical axis logarithmic, unless no line has a positive value: Matplotlib would warn of that."""
+    if any((np.asarray(line.get_ydata()) > 0).any() for line in axes.lines):
+        axes.set_yscale("log")
 
-    A page calls this last, so that it serves as a script. In a notebook, and while the report is built, the figures
-    are shown by those.
 
-    Parameters
-    ----------
-    folder
-        Where figures are saved if they cannot be shown, as PNG files named after the script.
+def percent(probability: float) -> str:
+    """A probability that is never rounded to certainty.
 
-    Examples
-    --------
-    >>> show()
+    >>> percent(0.99999), percent(0.5)
+    ('>99.9%', '50.0%')
     """
-    folder = check_path(folder, "folder")
-    if os.environ.get(REPORT_VARIABLE):
-        return
-    if mpl.get_backend().lower() != "agg":
-        plt.show()
-        return
-    import __main__  # noqa: PLC0415 - whoever runs now, not when this module was imported
-
-    name = Path(getattr(__main__, "__file__", "figure")).stem
-    for number in plt.get_fignums():
-        path = folder / f"{name}_{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plt.figure(number).savefig(path, dpi=150)
-        print(f"Figure saved: {path}")  # noqa: T201 - the user has to learn where it is
-    plt.close("all")
+    return ">99.9%" if probability > 0.999 else f"{probability:.1%}"
