@@ -1,4 +1,4 @@
-"""What units and layers tell about images: linear probes, class selectivity, top-activating patches."""
+"""What units and layers represent: linear probes, class selectivity, top-activating patches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,23 +12,24 @@ from mnist_lab._utils.contracts import (
     CLASSES,
     FLOATS,
     Above,
+    ClassIndices,
     Count,
-    Images,
-    Labels,
     Per,
     Sized,
+    SomeImages,
     TensorOf,
     checked,
-    describe,
 )
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-Features = Annotated[Tensor, TensorOf(("...",), dtypes=FLOATS)]
+
+Features = Annotated[Tensor, TensorOf(("N", "features", "..."), dtypes=FLOATS)]
+Strength = Annotated[float, Above(0)]
 
 
 @dataclass(frozen=True, eq=False)
 class LinearProbe:
-    """A linear function from features to a score a class.
+    """A linear classifier of features.
 
     Parameters
     ----------
@@ -37,9 +38,9 @@ class LinearProbe:
     bias
         (10,).
     strength
-        The regularization that validation chose, as a multiple of the features' mean square.
+        The strength of the regularization, which validation selected.
     validation_accuracy
-        Share of the validation images classified correctly, 0..1.
+        The fraction of validation images classified correctly, 0..1.
     """
 
     weight: Tensor
@@ -47,9 +48,10 @@ class LinearProbe:
     strength: float
     validation_accuracy: float
 
-    def predict(self, features: Tensor) -> Tensor:
+    @checked
+    def predict(self, features: Features) -> Tensor:
         """The class with the highest score, int64 (N,), for features (N, ...)."""
-        return (features.flatten(1).to(self.weight.dtype) @ self.weight + self.bias).argmax(dim=1)
+        return (_rows(features, "features", len(self.weight)) @ self.weight + self.bias).argmax(dim=1)
 
     def __repr__(self) -> str:
         return (
@@ -58,36 +60,38 @@ class LinearProbe:
         )
 
 
+@checked
 def linear_probe(
-    features: Tensor,
-    labels: Tensor,
-    validation_features: Tensor,
-    validation_labels: Tensor,
+    features: Features,
+    labels: Annotated[Tensor, ClassIndices(), Per("features")],
+    validation_features: Features,
+    validation_labels: Annotated[Tensor, ClassIndices(), Per("validation_features")],
     *,
-    strengths: Sequence[float] = STRENGTHS,
+    strengths: Annotated[Sequence[Strength], Sized(1)] = STRENGTHS,
 ) -> LinearProbe:
-    """Fit a linear probe by ridge regression on the one-hot labels.
+    """Fit a linear probe by ridge regression on one-hot labels.
 
-    The solution is exact: no learning rate, no seed, no stopping. Validation chooses how strongly it is regularized.
+    The solution is exact. It needs no learning rate, no seed and no stopping rule. Validation selects the strength of
+    the regularization.
 
     Parameters
     ----------
     features, labels
-        What is learned: features (N, ...) and class indices (N,).
+        Training features (N, ...) and class indices (N,).
     validation_features, validation_labels
-        What chooses the regularization.
+        Validation features (M, ...) and class indices (M,).
     strengths
-        Regularizations to choose from, as multiples of the mean square of a centred image's features.
+        Candidate strengths above 0, in units of the mean squared norm of the centred training features.
 
     Returns
     -------
     LinearProbe
-        The probe with the highest validation accuracy; the most strongly regularized one where several have it.
+        The probe with the highest validation accuracy, on the CPU. Ties go to the strongest regularization.
 
     Raises
     ------
     TypeError, ValueError
-        If the arguments do not fit together.
+        If an argument is not as described, or two arguments differ in their number of images or of features.
 
     References
     ----------
@@ -95,8 +99,8 @@ def linear_probe(
 
     Notes
     -----
-    It is solved in the space of the images, so that its cost grows with the square of their number and only linearly
-    with the number of features.
+    The dual problem is solved. Its cost is quadratic in the number of training images, and linear in the number of
+    features.
 
     Examples
     --------
@@ -106,54 +110,53 @@ def linear_probe(
     >>> linear_probe(features[:100], labels[:100], features[100:], labels[100:]).validation_accuracy
     1.0
     """
-    labels, validation_labels = check_labels(labels), check_labels(validation_labels, "validation_labels")
-    for name, values, many in (
-        ("features", features, len(labels)),
-        ("validation_features", validation_features, len(validation_labels)),
-    ):
-        if values.ndim < 2 or len(values) != many or not many:
-            raise ValueError(f"{name}: expected shape ({max(many, 1)}, ...), got {describe(values)}")
-    known = features.flatten(1).float()
+    known = _rows(features, "features")
+    held_out = _rows(validation_features, "validation_features", known.shape[1])
     mean = known.mean(dim=0)
     known = known - mean
-    targets = torch.nn.functional.one_hot(labels, CLASSES).float()
+    targets = functional.one_hot(labels.cpu(), CLASSES).float()
     average = targets.mean(dim=0)
-    products = known @ known.T  # (N, N)
-    ridge = products.diagonal().mean() * torch.eye(len(products))
-    best: LinearProbe | None = None
+    gram = known @ known.T  # (N, N)
+    scale = gram.diagonal().mean()
+    # Features that are the same for all images have no scale. Any ridge then gives a weight of zero.
+    ridge = torch.where(scale > 0, scale, 1.0) * torch.eye(len(gram))
+    probes = []
     for strength in sorted(strengths, reverse=True):
-        factor = torch.linalg.cholesky(products + strength * ridge)
+        factor = torch.linalg.cholesky(gram + strength * ridge)
         weight = known.T @ torch.cholesky_solve(targets - average, factor)  # (features, 10)
-        probe = LinearProbe(weight, average - mean @ weight, strength, 0.0)
-        right = int((probe.predict(validation_features) == validation_labels).sum())
-        accuracy = right / len(validation_labels)
-        if best is None or accuracy > best.validation_accuracy:
-            best = LinearProbe(weight, probe.bias, strength, accuracy)
-    assert best is not None  # there is at least one strength
-    return best
+        bias = average - mean @ weight
+        right = (held_out @ weight + bias).argmax(dim=1) == validation_labels.cpu()
+        probes.append(LinearProbe(weight, bias, strength, int(right.sum()) / len(right)))
+    return max(probes, key=lambda probe: probe.validation_accuracy)  # the first of equals
 
 
-def class_selectivity(activations: Tensor, labels: Tensor) -> Tensor:
-    """The selectivity of each neuron: its mean answer to its favourite class against that to all the others.
+@checked
+def class_selectivity(
+    activations: Annotated[Tensor, TensorOf(("N", "..."), dtypes=FLOATS, low=0)],
+    labels: Annotated[Tensor, ClassIndices(), Per("activations")],
+) -> Tensor:
+    """The class selectivity index of each unit.
+
+    The index is (a - b) / (a + b). Here a is the unit's largest mean class activation, and b is the average of its mean
+    activations for the other classes.
 
     Parameters
     ----------
     activations
-        Activations (N, ...) of at least 0, one a neuron and image.
+        Activations (N, ...) of at least 0. Each entry of an image is one unit.
     labels
-        Class indices (N,), at least one image of two classes.
+        Class indices (N,) of at least two classes.
 
     Returns
     -------
     Tensor
-        (a - b) / (a + b) for each neuron, (...), with its mean answer a to the class it answers to most and the mean b
-        of its mean answers to the other classes: 0 if all classes are alike to it, 1 if it answers to one alone, NaN
-        if it answers to none.
+        The index of each unit, 0..1, of shape (...). It is 0 if the unit responds to all classes alike, 1 if it
+        responds to one class only, and NaN if it responds to none.
 
     Raises
     ------
     TypeError, ValueError
-        If the arguments do not fit together, or an activation is negative.
+        If an argument is not as described, or the numbers of activations and labels differ.
 
     References
     ----------
@@ -161,77 +164,82 @@ def class_selectivity(activations: Tensor, labels: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> answers = torch.tensor([[1.0, 3.0, 0.0], [1.0, 0.0, 0.0]])  # two images, three neurons
-    >>> class_selectivity(answers, torch.tensor([4, 7]))
+    >>> activations = torch.tensor([[1.0, 3.0, 0.0], [1.0, 0.0, 0.0]])  # two images, three units
+    >>> class_selectivity(activations, torch.tensor([4, 7]))
     tensor([0., 1., nan])
     """
-    labels = check_labels(labels, count=len(activations))
-    if not activations.is_floating_point() or (activations < 0).any():
-        raise ValueError(f"activations: expected floating-point values of at least 0, got {describe(activations)}")
-    present = labels.bincount(minlength=CLASSES).nonzero()[:, 0]
-    if len(present) < 2:
-        raise ValueError(f"labels: expected images of at least two classes, got {len(present)}")
-    means = torch.stack([activations[labels == label].mean(dim=0) for label in present])  # (classes, ...)
-    most = means.amax(dim=0)
-    others = (means.sum(dim=0) - most) / (len(present) - 1)
-    return (most - others) / (most + others)
+    activations, labels = activations.detach(), labels.to(activations.device)
+    classes = labels.unique()
+    if len(classes) < 2:
+        raise ValueError(f"labels: expected at least two different classes, got {len(classes)}")
+    means = torch.stack([activations[labels == label].mean(dim=0) for label in classes])  # (classes, ...)
+    largest = means.amax(dim=0)
+    others = (means.sum(dim=0) - largest) / (len(classes) - 1)
+    return (largest - others) / (largest + others)
 
 
 @dataclass(frozen=True, eq=False)
 class TopPatches:
-    """For each map of a layer the patches that excite it most, the strongest first.
+    """The top-activating patches of each map of a layer, in order of decreasing activation.
 
     Parameters
     ----------
     pixels
-        What the map's neuron sees there, (maps, count, size, size), in pixel intensities; black outside of the image.
+        What the unit sees of the image, (maps, count, size, size), in pixel intensities. Outside the image it is 0.
     activations
-        How strongly it responds, (maps, count).
+        The activation of the unit, (maps, count).
     images
-        Which image each patch is from, int64 (maps, count); a map's patches are all from different images.
-    places
-        Row and column of the neuron in the map, int64 (maps, count, 2).
+        The index of the image, int64 (maps, count). The patches of a map come from different images.
+    positions
+        Row and column of the unit in the map, int64 (maps, count, 2).
     """
 
     pixels: Tensor
     activations: Tensor
     images: Tensor
-    places: Tensor
+    positions: Tensor
 
     def __repr__(self) -> str:
         maps, count, size, _ = self.pixels.shape
         return f"TopPatches({count} of {size}x{size} pixels for each of {maps} maps)"
 
 
+@checked
 def top_activating_patches(
-    images: Tensor, activations: Tensor, *, size: int, stride: int = 1, start: int = 0, count: int = 9
+    images: SomeImages,
+    activations: Annotated[Tensor, TensorOf(("N", "maps", "height", "width"), dtypes=FLOATS), Per("images")],
+    *,
+    size: Count,
+    stride: Count = 1,
+    start: int = 0,
+    count: Count = 9,
 ) -> TopPatches:
-    """Find the patches of images that excite each map of a layer most, at most one an image.
+    """The image patches that activate each map of a layer most, at most one patch per image.
 
     Parameters
     ----------
     images
-        Images (N, 1, 28, 28).
+        Images (N, 1, 28, 28), uint8 or float in 0..255.
     activations
-        The layer's activations for them, (N, maps, height, width).
+        The layer's activations for these images, (N, maps, height, width).
     size
-        Side of what a neuron sees of the image, in pixels: 3 for this network's conv1, 8 for its conv2.
+        Side of a unit's receptive field in pixels: 3 for :class:`mnist_lab.DigitCNN`'s conv1, 8 for its conv2.
     stride
-        Pixels between what neighbouring neurons see: 1 and 2.
+        Distance in pixels between the receptive fields of neighbouring units: 1 for conv1, 2 for conv2.
     start
-        First row and column of the image that the neuron in row and column 0 sees: -1 and -3.
+        First row and column that the unit in row and column 0 sees: -1 for conv1, -3 for conv2.
     count
-        Patches for each map.
+        Number of patches per map, at most N.
 
     Returns
     -------
     TopPatches
-        Their pixels, how strongly they excite, and where they are from.
+        The patches, their activations and where they come from, on the CPU.
 
     Raises
     ------
     TypeError, ValueError
-        If the arguments do not fit together.
+        If an argument is not as described.
 
     References
     ----------
@@ -241,35 +249,32 @@ def top_activating_patches(
     --------
     >>> images = torch.zeros(4, 1, 28, 28)
     >>> images[2, 0, 10, 20] = 255
-    >>> strongest = top_activating_patches(images, images, size=3, start=-1, count=1)  # a map that copies the image
-    >>> strongest.images, strongest.places, strongest.pixels[0, 0, 1]
+    >>> top = top_activating_patches(images, images, size=3, start=-1, count=1)  # a map that copies the image
+    >>> top.images, top.positions, top.pixels[0, 0, 1]
     (tensor([[2]]), tensor([[[10, 20]]]), tensor([  0., 255.,   0.]))
     """
-    check_images(images)
-    check_integer(count, "count", low=1, high=max(len(images), 1))
-    check_integer(size, "size", low=1)
-    check_integer(stride, "stride", low=1)
-    if activations.ndim != 4 or len(activations) != len(images):
-        raise ValueError(
-            f"activations: expected shape ({len(images)}, maps, height, width), got {describe(activations)}"
-        )
-    width = activations.shape[-1]
-    strongest, places = activations.flatten(2).max(dim=2)  # (N, maps)
-    values, chosen = strongest.topk(count, dim=0)
-    rows_columns = places.gather(0, chosen).T  # (maps, count)
-    rows, columns = rows_columns // width, rows_columns % width
-    padded = functional.pad(images[:, 0].float(), (size,) * 4)
-    offsets = torch.arange(size) + start + size
-    which, top, left = chosen.T[..., None, None], (rows * stride)[..., None, None], (columns * stride)[..., None, None]
-    pixels = padded[which, top + offsets[:, None], left + offsets]
-    return TopPatches(pixels, values.T, chosen.T, torch.stack([rows, columns], dim=-1))
+    if count > len(images):
+        raise ValueError(f"count: expected an integer in 1..{len(images)}, got {count}")
+    height, width = activations.shape[2:]
+    peaks, places = activations.detach().cpu().flatten(2).max(dim=2)  # (N, maps)
+    values, chosen = (top.T for top in peaks.topk(count, dim=0))  # (maps, count)
+    positions = places.T.gather(1, chosen)
+    rows, columns = positions // width, positions % width
+    # A receptive field may reach beyond the image on each side.
+    before, after = max(0, -start), max(0, (max(height, width) - 1) * stride + start + size - 28)
+    padded = functional.pad(images[:, 0].detach().cpu().float(), (before, after, before, after))
+    offsets = start + before + torch.arange(size)
+    top, left = (stride * place[..., None, None] for place in (rows, columns))
+    pixels = padded[chosen[..., None, None], top + offsets[:, None], left + offsets]
+    return TopPatches(pixels, values, chosen, torch.stack([rows, columns], dim=-1))
 
 
+@checked
 def agreement(patches: TopPatches) -> tuple[Tensor, Tensor]:
-    """How much the patches of one map look like each other, and like the patches of the other maps.
+    """How similar the patches of a map are to each other, and to the patches of the other maps.
 
-    Two patches are compared by the correlation of their pixels: 1 if they are the same but for brightness and
-    contrast. A patch that is the same everywhere is like no other: 0.
+    The similarity of two patches is the correlation of their pixels. It ignores brightness and contrast. A patch of one
+    intensity has a correlation of 0 with every patch.
 
     Parameters
     ----------
@@ -279,16 +284,23 @@ def agreement(patches: TopPatches) -> tuple[Tensor, Tensor]:
     Returns
     -------
     within, between
-        For each map the mean correlation of two of its patches, and of one of its patches with one of another map's,
-        each (maps,).
+        For each map the mean correlation of two of its patches, and of one of its patches with a patch of another map,
+        -1..1, (maps,) each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `patches` is not as described.
 
     Examples
     --------
     >>> images = torch.zeros(4, 1, 28, 28)
     >>> images[:2, 0, 10, 20] = 255  # a dot
     >>> images[2:, 0, 10] = 255  # a line
-    >>> answers = torch.cat([images * (images.sum((2, 3), True) == 255), images * (images.sum((2, 3), True) > 255)], 1)
-    >>> within, between = agreement(top_activating_patches(images, answers, size=3, start=-1, count=2))
+    >>> dots, lines = images.clone(), images.clone()
+    >>> dots[2:] = lines[:2] = 0
+    >>> maps = torch.cat([dots, lines], dim=1)
+    >>> within, between = agreement(top_activating_patches(images, maps, size=3, start=-1, count=2))
     >>> within
     tensor([1.0000, 1.0000])
     """
@@ -303,3 +315,11 @@ def agreement(patches: TopPatches) -> tuple[Tensor, Tensor]:
     within = (own.sum((0, 1)) - with_itself) / (count * (count - 1))
     between = (correlations.sum((1, 2, 3)) - own.sum((0, 1))) / (count**2 * (maps - 1))
     return within, between
+
+
+def _rows(features: Tensor, name: str, width: int | None = None) -> Tensor:
+    """Features (N, ...) as a matrix (N, width)."""
+    rows = features.detach().cpu().flatten(1).float()
+    if width is not None and rows.shape[1] != width:
+        raise ValueError(f"{name}: expected {width} features per image, got {rows.shape[1]}")
+    return rows
