@@ -1,31 +1,44 @@
-"""Whether a network relies on the digit or on the background: occlusion maps against the ink that is hidden."""
+"""Faithfulness: whether occlusion costs the network most where it hides ink."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
 import torch
 from scipy import stats
-from torch import Tensor, nn
+from torch import Tensor
 
-from mnist_lab._utils.checks import check_images, check_integer, check_labels, check_model, describe
-from mnist_lab._utils.network import device_of, observed
-from mnist_lab.introspection.occlusion.maps import occluded_probabilities, patch_masks
+from mnist_lab._utils.contracts import (
+    PIXEL_MAX,
+    ClassIndices,
+    Images,
+    Network,
+    Per,
+    Sized,
+    TensorOf,
+    checked,
+    describe,
+)
+from mnist_lab._utils.network import running
+from mnist_lab.introspection.occlusion.maps import Fill, Side, occluded_probabilities, patch_masks
+
+Maps = Annotated[Tensor, TensorOf(("N", "positions", "..."), empty=True)]
 
 
 @dataclass(frozen=True, eq=False)
-class Reliance:
-    """What patches on many images did to a network, and how much ink they hid.
+class Faithfulness:
+    """The effect of occlusion on a network, and the ink that each patch hides, by the position of the patch's centre.
 
     Parameters
     ----------
     drops
-        By how much the probability of the true class falls, (N, 28, 28), by the place of the patch's centre.
+        The decrease in the probability of the true class, (N, 28, 28).
     predictions
-        The class that is predicted there, int64 (N, 28, 28).
+        The predicted class of the occluded image, int64 (N, 28, 28).
     ink
-        How much ink the patch hides there, 0..1, (N, 28, 28).
+        The ink under the patch, 0..1, (N, 28, 28).
     """
 
     drops: Tensor
@@ -34,90 +47,105 @@ class Reliance:
 
     @property
     def correlations(self) -> Tensor:
-        """The rank correlation of drop and ink over all places, for each image, (N,)."""
+        """The rank correlation of drop and ink over all positions, for each image, float64 (N,)."""
         return rank_correlations(self.drops, self.ink)
 
-    def by_ink(self, edges: Sequence[float]) -> Tensor:
-        """The mean drop of each image where the hidden ink lies in a range.
+    @checked
+    def by_ink(self, edges: Annotated[Sequence[float], Sized(1)]) -> Tensor:
+        """The mean drop of each image for each range of hidden ink.
 
         Parameters
         ----------
         edges
-            The upper ends of the ranges, rising; each range begins above the end of the one before.
+            Upper ends of the ranges, increasing. Each range starts above the end of the previous one.
 
         Returns
         -------
         Tensor
-            (N, ranges); NaN where an image has no such place.
+            (N, ranges); NaN where an image has no position in that range.
         """
-        ranges = torch.bucketize(self.ink, torch.tensor(list(edges)))
-        return torch.stack(
-            [
-                (self.drops * (ranges == index)).sum((1, 2)) / (ranges == index).sum((1, 2))
-                for index in range(len(edges))
-            ],
-            dim=1,
-        )
+        if any(low >= high for low, high in pairwise(edges)):
+            raise ValueError(f"edges: expected increasing numbers, got {edges}")
+        ranges = torch.bucketize(self.ink, torch.tensor(edges, dtype=self.ink.dtype))
+        means = []
+        for index in range(len(edges)):
+            inside = ranges == index
+            means.append((self.drops * inside).sum((1, 2)) / inside.sum((1, 2)))
+        return torch.stack(means, dim=1)
 
     def __repr__(self) -> str:
-        return f"Reliance({len(self.drops)} images, mean rank correlation {float(self.correlations.nanmean()):.3f})"
+        return f"Faithfulness({len(self.drops)} images, mean rank correlation {float(self.correlations.nanmean()):.3f})"
 
 
-def measure_reliance(
-    model: nn.Module, images: Tensor, labels: Tensor, patch: int = 5, fill: float = 128, *, progress: bool = True
-) -> Reliance:
-    """Slide a patch over many images and measure what the network loses where ink is hidden.
+@checked
+def measure_faithfulness(
+    model: Network,
+    images: Images,
+    labels: Annotated[Tensor, ClassIndices(), Per("images")],
+    patch: Side = 5,
+    fill: Fill = 128,
+    *,
+    progress: bool = True,
+) -> Faithfulness:
+    """Occlude images at every position, and record the drop in probability and the hidden ink.
+
+    If the network relies on the digit, the probability of the true class drops where the patch hides ink. If it relies
+    on the background, it does not.
 
     Parameters
     ----------
     model
-        A network from images (N, 1, 28, 28) in 0..255 to logits.
+        A network from images (N, 1, 28, 28) in 0..255 to logits (N, 10).
     images, labels
-        Images (N, 1, 28, 28) and their true classes (N,).
+        Images (N, 1, 28, 28), uint8 or float in 0..255, and their true classes (N,).
     patch, fill, progress
         As for :func:`mnist_lab.occlusion_map`.
 
     Returns
     -------
-    Reliance
-        The drops of the true class's probability, the predictions and the ink, place by place; on the CPU.
+    Faithfulness
+        Drops, predictions and ink by the position of the patch's centre, on the CPU.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it has to be.
+        If an argument is not as described; before any work.
 
     Examples
     --------
     >>> from mnist_lab import DigitCNN
     >>> digits = torch.randint(256, (2, 1, 28, 28), generator=torch.Generator().manual_seed(0)).byte()
-    >>> measure_reliance(DigitCNN(), digits, torch.tensor([3, 8])).drops.shape
+    >>> measure_faithfulness(DigitCNN(), digits, torch.tensor([3, 8])).drops.shape
     torch.Size([2, 28, 28])
     """
-    check_images(images)
-    labels = check_labels(labels, count=len(images)).cpu()
+    with running(model) as runner:
+        clean = torch.cat([runner.logits(batch).softmax(dim=1).cpu() for batch in images.split(250)])
     occluded = occluded_probabilities(model, images, patch, fill, progress=progress)
-    with observed(model), torch.no_grad():
-        clean = torch.cat([model(batch).softmax(dim=1) for batch in images.to(device_of(model)).split(250)]).cpu()
-    each = torch.arange(len(images))
+    each, labels = torch.arange(len(images)), labels.cpu()
     drops = clean[each, labels][:, None, None] - occluded[each, :, :, labels]
-    return Reliance(drops, occluded.argmax(dim=3), ink_under_patch(images, patch).cpu())
+    return Faithfulness(drops, occluded.argmax(dim=3), ink_under_patch(images, patch).cpu())
 
 
-def ink_under_patch(images: Tensor, patch: int) -> Tensor:
-    """How much ink a patch hides, for each place of its centre.
+@checked
+def ink_under_patch(images: Images, patch: Side) -> Tensor:
+    """The ink that a patch hides, by the position of the patch's centre.
 
     Parameters
     ----------
     images
-        Images (N, 1, 28, 28) in 0..255.
+        Images (N, 1, 28, 28), uint8 or float in 0..255.
     patch
         The side of the square in pixels, as for :func:`mnist_lab.occlusion_map`.
 
     Returns
     -------
     Tensor
-        The mean of the hidden pixels as a share of full ink, 0..1, (N, 28, 28).
+        The mean intensity of the hidden pixels as a fraction of full ink, 0..1, (N, 28, 28).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
 
     Examples
     --------
@@ -127,29 +155,29 @@ def ink_under_patch(images: Tensor, patch: int) -> Tensor:
     >>> ink[0, 9:13, 10]
     tensor([0.0000, 0.2500, 0.2500, 0.0000])
     """
-    check_images(images)
     masks = patch_masks(patch).flatten(1).to(images.device).float()
-    hidden: Tensor = images.flatten(1).float() @ masks.T / (255 * masks.sum(dim=1))
-    return hidden.reshape(-1, 28, 28)
+    hidden = images.detach().flatten(1).float() @ masks.T / (PIXEL_MAX * masks.sum(dim=1))
+    return hidden.clamp(max=1).reshape(-1, 28, 28)  # rounding must not exceed full ink
 
 
-def rank_correlations(first: Tensor, second: Tensor) -> Tensor:
+@checked
+def rank_correlations(first: Maps, second: Maps) -> Tensor:
     """Spearman's rank correlation of two maps, for each image.
 
     Parameters
     ----------
     first, second
-        Maps (N, ...), one each an image.
+        Maps (N, ...) of the same shape.
 
     Returns
     -------
     Tensor
-        Correlations -1..1, float64 (N,); NaN where a map is the same everywhere.
+        Correlations -1..1, float64 (N,), on the CPU; NaN where a map is constant.
 
     Raises
     ------
-    ValueError
-        If the shapes differ.
+    TypeError, ValueError
+        If an argument is not as described.
 
     References
     ----------
@@ -160,46 +188,9 @@ def rank_correlations(first: Tensor, second: Tensor) -> Tensor:
     >>> rank_correlations(torch.tensor([[1.0, 2, 3]]), torch.tensor([[1.0, 10, 100]]))
     tensor([1.], dtype=torch.float64)
     """
-    if first.shape != second.shape or first.ndim < 2:
-        raise ValueError(f"first, second: expected like shapes (N, ...), got {describe(first)} and {describe(second)}")
-    ranks = [stats.rankdata(maps.flatten(1).cpu().numpy(), axis=1) for maps in (first, second)]
-    left, right = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    if second.shape != first.shape:
+        raise ValueError(f"second: expected the shape of first, {tuple(first.shape)}, got {describe(second)}")
+    left, right = (stats.rankdata(maps.detach().cpu().double().flatten(1).numpy(), axis=1) for maps in (first, second))
+    left, right = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (left, right))
     with np.errstate(invalid="ignore"):
         return torch.from_numpy((left * right).sum(1) / np.sqrt((left**2).sum(1) * (right**2).sum(1)))
-
-
-def shuffled_weights(model: nn.Module, seed: int = 0) -> nn.Module:
-    """A copy of a network that has learned nothing: the entries of each of its weights in a random order.
-
-    Every layer keeps its weights' values, and so their distribution; what goes is how they are arranged.
-
-    Parameters
-    ----------
-    model
-        Any network; it is left as it is.
-    seed
-        Seed of the order.
-
-    Returns
-    -------
-    Module
-        The copy, in evaluation mode.
-
-    References
-    ----------
-    Adebayo et al., *Sanity checks for saliency maps*, 2018.
-
-    Examples
-    --------
-    >>> layer = nn.Linear(2, 3)
-    >>> torch.equal(shuffled_weights(layer).weight.flatten().sort().values, layer.weight.flatten().sort().values)
-    True
-    """
-    check_model(model)
-    generator = torch.Generator().manual_seed(check_integer(seed, "seed", low=0, high=2**63 - 1))
-    shuffled = copy.deepcopy(model).eval()
-    with torch.no_grad():
-        for parameter in shuffled.parameters():
-            order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
-            parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))
-    return shuffled
