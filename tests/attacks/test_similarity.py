@@ -1,4 +1,4 @@
-"""Resemblance: against brute force, closed forms and Parseval's theorem."""
+"""Similarity measures, against brute force, closed forms and Parseval's theorem."""
 
 import math
 
@@ -10,16 +10,16 @@ import mnist_lab as lab
 from mnist_lab.attacks.similarity import low_frequency_share, nearest_images, total_variation
 
 
-def drawn(count: int, seed: int) -> Tensor:
+def digits(count: int, seed: int) -> Tensor:
     return torch.randint(256, (count, 1, 28, 28), generator=torch.Generator().manual_seed(seed)).byte()
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 2048])
+@pytest.mark.parametrize("batch_size", [1, 7, 2048])
 @pytest.mark.parametrize("kind", [torch.uint8, torch.float32, torch.float64])
-def test_the_nearest_images_are_those_of_brute_force(at_once: int, kind: torch.dtype) -> None:
-    images, references = drawn(9, 0).to(kind), drawn(40, 1)
+def test_nearest_images_equal_those_of_brute_force(batch_size: int, kind: torch.dtype) -> None:
+    images, references = digits(9, 0).to(kind), digits(40, 1)
     labels = torch.arange(40) % 9  # no image of class 9
-    nearest = nearest_images(images, references, labels, at_once=at_once)
+    nearest = nearest_images(images, references, labels, batch_size=batch_size)
     every = (images.double()[:, None] - references.double()).flatten(2).norm(dim=2)
     for label in range(9):
         members = (labels == label).nonzero().flatten()
@@ -34,7 +34,7 @@ def test_the_nearest_images_are_those_of_brute_force(at_once: int, kind: torch.d
 
 
 def test_small_distances_of_bright_images_are_exact() -> None:
-    # Squared norms beyond 2**24, where single precision has no place for a difference of one intensity.
+    # The squared norms exceed 2**24, so single precision could not represent a difference of one intensity.
     bright = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
     references = bright.repeat(2, 1, 1, 1)
     references[0, 0, 5, 5] = 253
@@ -48,15 +48,15 @@ def test_small_distances_of_bright_images_are_exact() -> None:
     assert again.distances[0, 4].item() == pytest.approx(math.sqrt(5), abs=0)
 
 
-def test_no_image_has_no_neighbour() -> None:
-    nearest = nearest_images(drawn(0, 0), drawn(2, 1), torch.tensor([0, 1]))
+def test_an_empty_batch_has_no_neighbours() -> None:
+    nearest = nearest_images(digits(0, 0), digits(2, 1), torch.tensor([0, 1]))
     assert nearest.distances.shape == (0, 10)
     assert nearest.label.shape == nearest.index.shape == nearest.distance.shape == (0,)
     assert repr(nearest) == "NearestImages(0 images)"
 
 
-def test_the_search_leaves_its_arguments_alone() -> None:
-    images, references = drawn(3, 0).float().requires_grad_(), drawn(5, 1)
+def test_the_search_does_not_change_its_arguments() -> None:
+    images, references = digits(3, 0).float().requires_grad_(), digits(5, 1)
     before = references.clone()
     assert not nearest_images(images, references, torch.arange(5)).distances.requires_grad
     assert torch.equal(references, before)
@@ -66,14 +66,14 @@ def test_the_search_leaves_its_arguments_alone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((drawn(1, 0)[0], drawn(2, 1), torch.tensor([0, 1])), "images: expected shape"),
-        ((drawn(1, 0), drawn(0, 1), torch.tensor([], dtype=torch.long)), "references: expected at least one image"),
-        ((drawn(1, 0), drawn(2, 1), torch.tensor([0])), "labels: expected 2 of them"),
-        ((drawn(1, 0), drawn(2, 1), torch.tensor([0, 10])), "labels: expected class indices in 0..9"),
-        ((torch.full((1, 1, 28, 28), math.nan), drawn(2, 1), torch.tensor([0, 1])), "images: expected pixel"),
+        ((digits(1, 0)[0], digits(2, 1), torch.tensor([0, 1])), "images: expected shape"),
+        ((digits(1, 0), digits(0, 1), torch.tensor([], dtype=torch.long)), "references: expected at least one image"),
+        ((digits(1, 0), digits(2, 1), torch.tensor([0])), "labels: expected 2, one for each of references, got 1"),
+        ((digits(1, 0), digits(2, 1), torch.tensor([0, 10])), "labels: expected class indices in 0..9"),
+        ((torch.full((1, 1, 28, 28), math.nan), digits(2, 1), torch.tensor([0, 1])), "images: expected pixel"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(arguments: tuple[Tensor, Tensor, Tensor], message: str) -> None:
+def test_bad_arguments_are_named(arguments: tuple[Tensor, Tensor, Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nearest_images(*arguments)
 
@@ -93,8 +93,16 @@ def test_total_variation_in_closed_form() -> None:
     torch.testing.assert_close(tall, torch.tensor([11 / 7]))
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_total_variation_of_half_precision_neither_overflows_nor_rounds(kind: torch.dtype) -> None:
+    images = digits(3, 0)
+    torch.testing.assert_close(total_variation(images.to(kind)), total_variation(images.to(kind).double()).float())
+    checkerboard = 255 * (torch.arange(28)[:, None] + torch.arange(28)).remainder(2)[None, None].to(kind)
+    assert total_variation(checkerboard).tolist() == [255]
+
+
 def test_total_variation_passes_gradients() -> None:
-    images = drawn(2, 0).double().requires_grad_()
+    images = digits(2, 0).double().requires_grad_()
     assert torch.autograd.gradcheck(total_variation, images)
 
 
@@ -114,38 +122,40 @@ def test_a_wave_has_all_its_energy_at_its_frequency(across: int, down: int) -> N
     assert low_frequency_share(wave, frequency + 0.01).item() == pytest.approx(1)
 
 
-def test_energies_of_the_waves_add_up() -> None:
+def test_the_energies_of_waves_add_up() -> None:
     place = torch.arange(28, dtype=torch.float64)
     low, high = (torch.cos(2 * torch.pi * k * place / 28).expand(28, 28) for k in (2, 9))
     share = low_frequency_share((128 + 3 * low + 4 * high)[None, None])
     assert share.item() == pytest.approx(9 / 25)
 
 
-def test_the_mean_is_no_contrast() -> None:
-    images = drawn(3, 0).double()
+def test_the_mean_intensity_is_not_counted() -> None:
+    images = digits(3, 0).double()
     torch.testing.assert_close(low_frequency_share(images), low_frequency_share(images / 2 + 60))
     even = torch.stack([torch.zeros(1, 28, 28), torch.full((1, 28, 28), 77.7)])
     assert low_frequency_share(even).tolist() == [1, 1]
 
 
-def test_white_noise_has_its_energy_everywhere_alike() -> None:
+def test_the_energy_of_white_noise_is_uniform() -> None:
     noise = torch.randn(400, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     inside = sum(0 < a * a + b * b <= 16 for a in range(-14, 14) for b in range(-14, 14))
     assert low_frequency_share(noise).mean().item() == pytest.approx(inside / (28 * 28 - 1), rel=0.02)
 
 
 @pytest.mark.parametrize("measure", [total_variation, low_frequency_share])
-def test_measures_take_no_image_and_refuse_what_is_none(measure: object) -> None:
+def test_measures_accept_an_empty_batch_and_name_bad_images(measure: object) -> None:
     assert callable(measure)
     assert measure(torch.zeros(0, 1, 28, 28)).shape == (0,)
-    with pytest.raises(TypeError, match="images: expected a dense uint8 or floating-point tensor"):
+    with pytest.raises(TypeError, match="images: expected a.* uint8 or floating-point tensor"):
         measure([1, 2])
-    with pytest.raises(TypeError, match="images: expected a dense uint8 or floating-point tensor"):
+    with pytest.raises(TypeError, match="images: expected a.* uint8 or floating-point tensor"):
         measure(torch.zeros(1, 1, 28, 28, dtype=torch.long))
     with pytest.raises(ValueError, match="images: expected shape"):
         measure(torch.zeros(28, 28))
+    with pytest.raises(ValueError, match="images: expected at least 2 rows and 2 columns"):
+        measure(torch.zeros(1, 1, 1, 28))
 
 
-def test_a_negative_cutoff_is_refused() -> None:
+def test_a_negative_cutoff_is_named() -> None:
     with pytest.raises(ValueError, match="cutoff: expected a finite number of at least 0"):
         low_frequency_share(torch.zeros(1, 1, 28, 28), -1)
