@@ -1,4 +1,4 @@
-"""What is asked of a page in the browser. Each check returns the faults that it found, a line each."""
+"""Checks of a page in the browser. Each returns the faults that it found, one line per fault."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ COLOURED = ["color-contrast", "link-in-text-block"]  # axe's rules that depend o
 
 @contextmanager
 def watched(page: Page, address: str) -> Iterator[list[str]]:
-    """Collect what goes wrong while the block loads pages: errors, failed requests, requests to other servers."""
+    """Collect errors, failed requests and requests to other servers while the block loads pages."""
     faults: list[str] = []
 
     def answered(response: Response) -> None:
@@ -25,9 +25,9 @@ def watched(page: Page, address: str) -> Iterator[list[str]]:
         faults.append(f"request: {request.failure} {request.url}")
 
     def asked(request: Request) -> None:
-        # A page reads the same without a network, and tells no third party who reads it.
+        # A page has to work without a network, and must not tell a third party who reads it.
         if not request.url.startswith((address, "data:", "blob:")):
-            faults.append(f"request: another server is asked for {request.url}")
+            faults.append(f"request: another server was asked for {request.url}")
 
     listeners: dict[Any, Any] = {
         "console": lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None,
@@ -62,7 +62,7 @@ def broken_images(page: Page) -> list[str]:
 
 
 def says_something(alternative: str) -> bool:
-    """Whether an alternative text tells what is shown, rather than which file.
+    """True if an alternative text describes the image, rather than naming its file.
 
     >>> says_something("Error by epoch: training and validation, plot 1 1 training curves")
     True
@@ -73,8 +73,8 @@ def says_something(alternative: str) -> bool:
     return len(re.findall(r"\w+", own)) >= 3
 
 
-def silent_images(page: Page) -> list[str]:
-    """Content images whose alternative text says nothing; a thumbnail beside the title that it links to needs none."""
+def undescribed_images(page: Page) -> list[str]:
+    """Images of the content without a description. A thumbnail beside the title that it links to needs none."""
     images = page.evaluate(
         """() => [...document.querySelectorAll("main img")]
             .filter(image => image.alt || !image.closest(".sphx-glr-thumbcontainer, .sd-card, a")?.textContent.trim())
@@ -83,8 +83,8 @@ def silent_images(page: Page) -> list[str]:
     return [f"alternative text {text!r} of {source}" for source, text in images if not says_something(text)]
 
 
-def sideways(page: Page) -> list[str]:
-    """Whether the document scrolls sideways or cuts off its content; wide blocks scroll within themselves."""
+def too_wide(page: Page) -> list[str]:
+    """Content that makes the document scroll sideways, or that is cut off. Wide blocks may scroll by themselves."""
     faults = page.evaluate(
         """() => {
             const width = document.documentElement.clientWidth, faults = [];
@@ -110,7 +110,7 @@ def sideways(page: Page) -> list[str]:
 
 
 def inaccessible(page: Page, rules: list[str] | None = None) -> list[str]:
-    """What axe-core finds serious or critical on a page, with all its rules or with `rules` alone."""
+    """Serious and critical violations that axe-core finds, by all its rules or only by `rules`."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     options: dict[str, Any] = {"resultTypes": ["violations"]}
@@ -151,7 +151,7 @@ FOCUSED = """() => {
 
 
 def unfocused(page: Page) -> list[str]:
-    """What the tab key reaches, from the page's top to its bottom, that cannot be seen or does not show its focus."""
+    """Elements that the tab key reaches but that are invisible, or that do not show their focus."""
     faults, reached = [], 0
     for _ in range(400):
         page.keyboard.press("Tab")
@@ -159,14 +159,14 @@ def unfocused(page: Page) -> list[str]:
         if stop is None or stop["known"]:
             break
         if not stop["seen"] or not stop["shown"]:
-            page.wait_for_timeout(500)  # what slides in or fades in has come to rest by now
+            page.wait_for_timeout(500)  # until transitions have ended
             stop = page.evaluate(FOCUSED)
         page.evaluate("() => { document.activeElement.dataset.focusStop = '' }")
         reached += 1
         if not stop["seen"]:
-            faults.append(f"focus goes where nothing is seen: {stop['html']}")
+            faults.append(f"an invisible element has the focus: {stop['html']}")
         if not stop["shown"]:
-            faults.append(f"focus does not show: {stop['html']}")
+            faults.append(f"the focus is not shown: {stop['html']}")
     if reached == 0:
         faults.append("the tab key reaches nothing")
     return faults

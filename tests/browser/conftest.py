@@ -1,4 +1,4 @@
-"""The browser, and the site that it looks at. Neither is made or fetched here: what is missing is an error."""
+"""The browser and the built site. Neither is built or downloaded here; if one is missing, that is an error."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def site_folder(config: pytest.Config) -> Path:
-    """The built site, or an error that tells how to build it."""
+    """The folder of the built site, or an error that says how to build it."""
     folder: Path = config.getoption("--site")
     if not (folder / "index.html").is_file():
         raise pytest.UsageError(f"no site in {folder}; build it with: tox -e docs")
@@ -28,7 +28,7 @@ def site_folder(config: pytest.Config) -> Path:
 
 
 def browser_executable() -> str:
-    """The Chromium that is installed here, or an error that tells how to install one."""
+    """The path of an installed Chromium, or an error that says how to install one."""
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"):
         if (path := shutil.which(name)) is not None:
             return path
@@ -41,10 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `name` runs for every page of the site, one that takes `example` for each of the gallery's."""
+    """Run a test with a `name` for every page of the site, and one with an `example` for every page of the gallery."""
     names = page_names(site_folder(metafunc.config))
     if "name" in metafunc.fixturenames:
-        # The pages of the library's names come from one template, and a phone is the harder test of it.
+        # API pages share one template, and a phone is the harder test of it.
         written = [name for name in names if not name.startswith("api/generated/")]
         metafunc.parametrize("name", written if "desktop" in metafunc.fixturenames else names)
     if "example" in metafunc.fixturenames:
@@ -61,7 +61,7 @@ def site(pytestconfig: pytest.Config) -> Iterator[Site]:
 def browser() -> Iterator[Browser]:
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
     with sync_playwright() as playwright:
-        # Without Chromium's sandbox, which a container's root does not get: it opens pages of our own alone.
+        # Root in a container cannot use Chromium's sandbox, and only our own pages are opened.
         browser = playwright.chromium.launch(
             executable_path=browser_executable(), chromium_sandbox=False, args=[*quiet, "--disable-gpu"]
         )
@@ -70,7 +70,7 @@ def browser() -> Iterator[Browser]:
 
 
 def new_page(browser: Browser, size: tuple[int, int]) -> Iterator[Page]:
-    """A page in a context of its own; no animation, so that what is measured has come to rest."""
+    """A page in a context of its own, without animations that would disturb measurements."""
     width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -85,17 +85,17 @@ def new_page(browser: Browser, size: tuple[int, int]) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def phone(browser: Browser) -> Iterator[Page]:
-    """A page as wide as a small phone; tests that use it leave nothing behind but the address."""
+    """A page as wide as a small phone. Tests share it, and change nothing but its address."""
     yield from new_page(browser, PHONE)
 
 
 @pytest.fixture(scope="session")
 def desktop(browser: Browser) -> Iterator[Page]:
-    """A page as wide as a laptop; tests that use it leave nothing behind but the address."""
+    """A page as wide as a laptop. Tests share it, and change nothing but its address."""
     yield from new_page(browser, DESKTOP)
 
 
 @pytest.fixture
 def fresh(browser: Browser) -> Iterator[Page]:
-    """A desktop page that nobody used before: no choice of colours, no focus."""
+    """A desktop page for one test alone: no colour mode chosen, nothing focused."""
     yield from new_page(browser, DESKTOP)

@@ -1,4 +1,4 @@
-"""A built site, served on localhost: its pages, their addresses, and what links where."""
+"""A built site, served on localhost: its pages, their addresses and their links."""
 
 import threading
 from collections import Counter
@@ -13,17 +13,17 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and logs nothing; the browser tells what failed."""
+    """Serves files without logging; the browser reports what failed."""
 
-    protocol_version = "HTTP/1.1"  # one connection serves many files
+    protocol_version = "HTTP/1.1"  # keeps the connection for several files
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
         pass
 
 
 @dataclass
 class Markup(HTMLParser):
-    """What of a page's source the checks of links ask for."""
+    """The links and identifiers of a page."""
 
     targets: list[str] = field(default_factory=list)  # every address in a link, an image, a script or a style sheet
     identifiers: Counter[str] = field(default_factory=Counter)
@@ -59,7 +59,7 @@ class Site:
         return f"{self.address}/{page}"
 
     def broken_links(self, page: str) -> list[str]:
-        """The addresses on a page that lead into the site, but to no file or to no place in it."""
+        """Links within the site whose file, or whose place in the file, does not exist."""
         broken = []
         for target in self.markup[page].targets:
             parts = urlsplit(urljoin(self.url(page), target))
@@ -75,12 +75,12 @@ class Site:
         return broken
 
     def repeated_identifiers(self, page: str) -> list[str]:
-        """Identifiers that a page gives twice, so that a link cannot tell which is meant."""
+        """Identifiers that occur twice on a page, so that a link to them is ambiguous."""
         return [name for name, count in self.markup[page].identifiers.items() if count > 1]
 
 
 def page_names(folder: Path) -> list[str]:
-    """The site's pages, by path; the theme's own files are none."""
+    """The paths of the site's pages, without the theme's own files."""
     paths = (path.relative_to(folder) for path in folder.rglob("*.html"))
     return sorted(path.as_posix() for path in paths if path.parts[0] != "_static")
 

@@ -1,4 +1,4 @@
-"""Each check finds the fault that it is there for, in a page made to have it, and finds nothing in a sound one."""
+"""Each check finds its fault in a page that has it, and nothing in a page without faults."""
 
 import struct
 import zlib
@@ -64,8 +64,8 @@ def test_a_sound_page_has_no_fault(small: Site, phone: Page) -> None:
     assert not small.broken_links("index.html")
     assert not small.repeated_identifiers("index.html")
     assert not loading(phone, small)
-    assert not checks.silent_images(phone)
-    assert not checks.sideways(phone)
+    assert not checks.undescribed_images(phone)
+    assert not checks.too_wide(phone)
     assert not checks.inaccessible(phone)
     assert not checks.unfocused(phone)
 
@@ -78,13 +78,13 @@ def test_a_sound_page_has_no_fault(small: Site, phone: Page) -> None:
         ("<script src='missing.js'></script>", "request: 404"),
         (
             "<script>fetch('https://example.org/').catch(() => {})</script>",
-            "another server is asked for https://example",
+            "another server was asked for https://example",
         ),
         ("<img src='torn.png' alt='a torn picture'>", "broken image"),
         ("<div style='height: 9000px'></div><img src='torn.png' loading='lazy' alt='below'>", "broken image"),
     ],
 )
-def test_what_fails_to_load_is_found(small: Site, phone: Page, body: str, fault: str) -> None:
+def test_a_failed_request_or_script_is_found(small: Site, phone: Page, body: str, fault: str) -> None:
     assert any(fault in found for found in loading(phone, with_fault(small, body)))
 
 
@@ -109,9 +109,9 @@ def test_a_repeated_identifier_is_found(small: Site) -> None:
 @pytest.mark.parametrize(
     "text", ["", "plot 1 1 training curves", "sphx glr plot 2 4 occlusion", "a figure", "image.png"]
 )
-def test_a_text_that_says_nothing_is_found(small: Site, phone: Page, text: str) -> None:
+def test_an_image_without_a_description_is_found(small: Site, phone: Page, text: str) -> None:
     phone.goto(with_fault(small, f"<img src='dot.png' alt='{text}'>").url("index.html"))
-    assert checks.silent_images(phone) == [f"alternative text {text!r} of dot.png"]
+    assert checks.undescribed_images(phone) == [f"alternative text {text!r} of dot.png"]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_text_that_says_nothing_is_found(small: Site, phone: Page, text: str) 
         ("<div style='width: 400px'>cut off</div>", "html, body { overflow-x: hidden }", "reaches to"),
     ],
 )
-def test_what_is_wider_than_a_phone_is_found(small: Site, phone: Page, body: str, style: str, fault: str) -> None:
+def test_content_wider_than_a_phone_is_found(small: Site, phone: Page, body: str, style: str, fault: str) -> None:
     phone.goto(with_fault(small, body, style).url("index.html"))
-    assert any(fault in found for found in checks.sideways(phone))
+    assert any(fault in found for found in checks.too_wide(phone))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_what_is_wider_than_a_phone_is_found(small: Site, phone: Page, body: str
         ("", "@media (prefers-color-scheme: dark) { body { color: #333; background: #000 } }", "dark color-contrast"),
     ],
 )
-def test_what_a_reader_cannot_use_is_found(small: Site, phone: Page, body: str, style: str, rule: str) -> None:
+def test_an_inaccessible_element_is_found(small: Site, phone: Page, body: str, style: str, rule: str) -> None:
     phone.emulate_media(color_scheme="light")
     phone.goto(with_fault(small, body, style).url("index.html"))
     if rule.startswith("dark"):
@@ -152,11 +152,15 @@ def test_what_a_reader_cannot_use_is_found(small: Site, phone: Page, body: str, 
 @pytest.mark.parametrize(
     ("body", "style", "fault"),
     [
-        ("<a href='other.html' class='x'>bare</a>", ".x:focus { outline: none }", "focus does not show"),
-        ("<a href='other.html' style='position: fixed; left: -900px'>away</a>", "", "focus goes where nothing is seen"),
+        ("<a href='other.html' class='x'>bare</a>", ".x:focus { outline: none }", "the focus is not shown"),
+        (
+            "<a href='other.html' style='position: fixed; left: -900px'>away</a>",
+            "",
+            "an invisible element has the focus",
+        ),
     ],
 )
-def test_a_focus_that_is_lost_is_found(small: Site, fresh: Page, body: str, style: str, fault: str) -> None:
+def test_a_lost_focus_is_found(small: Site, fresh: Page, body: str, style: str, fault: str) -> None:
     fresh.goto(with_fault(small, body, style).url("index.html"))
     found = checks.unfocused(fresh)
     assert [fault in line for line in found] == [True]

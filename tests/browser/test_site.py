@@ -1,4 +1,4 @@
-"""Every page of the built site, in a real browser: `tox -e browser` runs it."""
+"""Every page of the built site in a real browser, run by `tox -e browser`."""
 
 import ast
 import re
@@ -15,19 +15,19 @@ READER = "auto_examples/2_visualization/plot_2_4_occlusion.html"
 
 
 def report(faults: list[str]) -> None:
-    """Fail with every fault, each once."""
+    """Fail if there are faults, and list each once."""
     if faults:
         pytest.fail("\n".join(dict.fromkeys(faults)), pytrace=False)
 
 
-def look_at(page: Page, site: Site, name: str) -> list[str]:
-    """Load a page, look at it in light and in dark, and return what is wrong with it."""
+def faults_of(page: Page, site: Site, name: str) -> list[str]:
+    """Load a page, check it in light and in dark mode, and return its faults."""
     page.emulate_media(color_scheme="light")
     with checks.watched(page, site.address) as faults:
         page.goto(site.url(name))
         faults.extend(checks.broken_images(page))
-    faults += checks.silent_images(page)
-    faults += checks.sideways(page)
+    faults += checks.undescribed_images(page)
+    faults += checks.too_wide(page)
     faults += checks.inaccessible(page)
     page.emulate_media(color_scheme="dark")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
@@ -36,11 +36,11 @@ def look_at(page: Page, site: Site, name: str) -> list[str]:
 
 
 def test_a_page_on_a_phone(site: Site, phone: Page, name: str) -> None:
-    report(look_at(phone, site, name))
+    report(faults_of(phone, site, name))
 
 
 def test_a_page_on_a_desktop(site: Site, desktop: Page, name: str) -> None:
-    report(look_at(desktop, site, name))
+    report(faults_of(desktop, site, name))
 
 
 def test_links_lead_somewhere(site: Site, name: str) -> None:
@@ -58,32 +58,32 @@ def test_search_finds_a_page(site: Site, fresh: Page) -> None:
         fresh.keyboard.type("occlusion")
         fresh.keyboard.press("Enter")
         expect(fresh.locator("#search-results")).to_contain_text("Search finished")
-        fresh.wait_for_load_state("networkidle")  # each result's page is read for an excerpt
+        fresh.wait_for_load_state("networkidle")  # the excerpts of the results are loaded from their pages
         fresh.locator(f"#search-results li a[href*='{Path(READER).stem}']").first.click()
         expect(fresh.locator("h1")).to_contain_text("2.4")
     report(faults)
 
 
-def test_search_finds_nothing_that_is_not_there(site: Site, fresh: Page) -> None:
+def test_search_reports_that_nothing_matches(site: Site, fresh: Page) -> None:
     fresh.goto(site.url("search.html?q=zzyzxqj"))
     expect(fresh.locator("#search-results")).to_contain_text("did not match any documents")
     expect(fresh.locator("#search-results li a")).to_have_count(0)
 
 
 def background(page: Page) -> int:
-    """How bright the page's background is, 0..765."""
+    """The brightness of the page's background, 0..765."""
     colour: str = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
 
 def choose(page: Page, mode: str) -> None:
-    """Choose light, dark or auto from the menu in the page's head."""
+    """Choose light, dark or auto in the menu of the header."""
     page.locator("button.theme-switch-button:visible").first.click()
     page.locator(f"button.theme-change-button[data-mode={mode}]:visible").first.click()
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_light_and_dark_are_a_choice_that_is_kept(site: Site, fresh: Page, mode: str) -> None:
+def test_the_choice_of_light_or_dark_is_kept(site: Site, fresh: Page, mode: str) -> None:
     html = fresh.locator("html")
     fresh.emulate_media(color_scheme="light" if mode == "dark" else "dark")  # the system says the opposite
     fresh.goto(site.url("index.html"))
@@ -98,7 +98,7 @@ def test_light_and_dark_are_a_choice_that_is_kept(site: Site, fresh: Page, mode:
     expect(html).not_to_have_attribute("data-theme", mode)
 
 
-def test_the_system_chooses_where_the_reader_did_not(site: Site, fresh: Page) -> None:
+def test_without_a_choice_the_system_decides(site: Site, fresh: Page) -> None:
     fresh.emulate_media(color_scheme="dark")
     fresh.goto(site.url("index.html"))
     expect(fresh.locator("html")).to_have_attribute("data-theme", "dark")
@@ -118,7 +118,7 @@ def test_a_keyboard_skips_to_the_content(site: Site, fresh: Page) -> None:
 
 
 @pytest.mark.parametrize("start", ["index.html", READER, "auto_examples/index.html", "api/index.html"])
-def test_a_keyboard_reaches_what_it_shows(site: Site, fresh: Page, start: str) -> None:
+def test_a_keyboard_reaches_every_link(site: Site, fresh: Page, start: str) -> None:
     fresh.goto(site.url(start))
     report(checks.unfocused(fresh))
     missed = fresh.evaluate(
