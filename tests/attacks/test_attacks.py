@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 import mnist_lab as lab
-from mnist_lab import ascent
+from mnist_lab._utils.network import Runner
+from mnist_lab.attacks import gradient_ascent as ascent
 from mnist_lab.attacks.gradient_ascent import Cost
 from tests.conftest import no_trace
 
@@ -65,12 +66,12 @@ def test_the_gradient_is_the_one_of_finite_differences(objective: str, penalised
         digits(4, seed=1).double(),
         (lambda images: (images / 255).pow(3).sum(dim=(1, 2, 3))) if penalised else None,
     )
-    gradient = cost.gradient(model, images)[2]
+    gradient = cost.gradient(Runner(model), images)[2]
     generator = torch.Generator().manual_seed(5)
     small = 1e-4
     for _ in range(3):
         direction = torch.randn(images.shape, generator=generator, dtype=torch.float64)
-        high, low = (cost.gradient(model, images + sign * small * direction)[1] for sign in (1, -1))
+        high, low = (cost.gradient(Runner(model), images + sign * small * direction)[1] for sign in (1, -1))
         slope = (gradient * direction).sum(dim=(1, 2, 3))
         torch.testing.assert_close((high - low) / (2 * small), slope, rtol=1e-6, atol=1e-7)
 
@@ -133,7 +134,7 @@ def test_beta_converts_between_the_units_of_images() -> None:
     cost_01 = logits[[0, 1], targets] - beta_01 * (unit - originals / 255).square().mean(dim=(1, 2, 3))
     (gradient_01,) = torch.autograd.grad(cost_01.sum(), unit)
     beta = torch.full((2,), beta_01 / MSE_01_TO_255, dtype=torch.float64)
-    _, cost, gradient = Cost(targets, beta=beta, originals=originals).gradient(model, images)
+    _, cost, gradient = Cost(targets, beta=beta, originals=originals).gradient(Runner(model), images)
     torch.testing.assert_close(cost, cost_01.detach())
     torch.testing.assert_close(gradient, gradient_01 / 255)
 
@@ -181,12 +182,12 @@ def test_one_seed_gives_one_result_whatever_the_caller_draws(trained: lab.DigitC
 
 
 def test_the_start_is_noise_of_the_asked_deviation() -> None:
-    noise = ascent.noise(range(50), 0, 30.0, nn.Identity())
+    noise = ascent.noise(range(50), 0, 30.0, Runner(nn.Identity()))
     assert noise.equal(noise[:1].expand_as(noise)), "different rows share their noise"
-    many = ascent.noise([0] * 200, 0, 30.0, nn.Identity())
+    many = ascent.noise([0] * 200, 0, 30.0, Runner(nn.Identity()))
     assert float(many.mean()) == pytest.approx(128, abs=0.5)
     assert float(many.std()) == pytest.approx(30, abs=0.5)
-    assert ascent.noise([0] * 3, 0, 30.0, nn.Identity()).equal(many[:3])
+    assert ascent.noise([0] * 3, 0, 30.0, Runner(nn.Identity())).equal(many[:3])
 
 
 @pytest.mark.parametrize("start", ["noise", "image"])
@@ -252,7 +253,7 @@ def test_the_search_finds_the_least_distortion_of_a_linear_network() -> None:
     model = Linear(scale=5e-3)
     with torch.no_grad():
         model.weight[2:] = -1  # two classes decide: the boundary is one plane
-    images = torch.full((6, 1, 28, 28), 128.0) + ascent.noise([0] * 6, 0, 10.0, model).float() - 128
+    images = torch.full((6, 1, 28, 28), 128.0) + ascent.noise([0] * 6, 0, 10.0, Runner(model)).float() - 128
     labels = model(images.double()).argmax(dim=1)
     targets = 1 - labels
     assert set(labels.tolist()) <= {0, 1}
@@ -324,7 +325,7 @@ def test_a_target_out_of_reach_is_reported_and_not_hidden() -> None:
         model.weight[0] = 1.0
     result = lab.targeted_attack(model, digits(2), [0, 1], start="image", steps=5)
     assert result.success.tolist() == [True, False]
-    assert "1 taken for their target" in repr(result)
+    assert "1 classified as their target" in repr(result)
     assert result.images.isfinite().all()
 
 
@@ -347,7 +348,7 @@ def test_distortions_are_those_of_the_rounded_image(trained: lab.DigitCNN) -> No
     torch.testing.assert_close(result.linf.double(), added.abs().amax(dim=(1, 2, 3)))
     assert result.originals is not None
     assert result.originals.equal(images.float())
-    with pytest.raises(ValueError, match="no target image"):
+    with pytest.raises(ValueError, match="^originals: expected target images to compare with, got None"):
         _ = lab.maximize_logit(trained, [1], steps=1).mse
 
 
@@ -360,7 +361,7 @@ def test_what_leaves_the_range_is_clipped_when_it_is_stored(trained: lab.DigitCN
 
 def test_a_result_says_what_a_reader_wants(trained: lab.DigitCNN) -> None:
     assert repr(lab.maximize_logit(trained, [], steps=2)) == (
-        "AttackResult(0 images after 2 steps, 0 taken for their target; rounded to uint8)"
+        "AttackResult(0 images after 2 steps, 0 classified as their target; rounded to uint8)"
     )
     text = repr(lab.targeted_attack(trained, digits(4), [1, 2, 3, 4], steps=30))
     assert text.startswith("AttackResult(4 images after 30 steps, ")
@@ -471,7 +472,7 @@ def test_an_empty_batch_gives_an_empty_result() -> None:
         ({"sigma": -1.0}, "sigma"),
         ({"seed": -1}, "seed"),
         ({"clip": (255.0, 0.0)}, "clip"),
-        ({"clip": 255.0}, "clip: expected the lowest and the highest intensity"),
+        ({"clip": 255.0}, "clip: expected 2 values or None"),
         ({"penalty": 0.1}, "penalty: expected a function"),
         ({"callback": "print"}, "callback: expected a function"),
         ({"model": "plain"}, "model: expected a torch.nn.Module"),
@@ -489,15 +490,15 @@ def test_maximizing_refuses(options: dict[str, object], message: str) -> None:
         ({"images": torch.full((2, 1, 28, 28), torch.nan)}, "images: expected pixel intensities in 0..255, got NaN"),
         ({"images": torch.full((2, 1, 28, 28), 256.0)}, "images: expected pixel intensities in 0..255"),
         ({"images": torch.zeros(28, 28)}, "images: expected shape"),
-        ({"targets": [1, 2, 3]}, "targets: expected 2 of them, one an image, got 3"),
+        ({"targets": [1, 2, 3]}, "targets: expected 2, one for each of images, got 3"),
         ({"targets": [1, 12]}, "targets"),
         ({"beta": -0.1}, "beta: expected a finite number of at least 0, got -0.1"),
         ({"beta": float("nan")}, "beta"),
         ({"beta": "largest"}, "beta: expected one of 'search'"),
-        ({"beta": torch.tensor([0.1])}, "beta: expected shape"),
+        ({"beta": torch.tensor([0.1])}, "beta: expected 2, one for each of images, got 1"),
         ({"beta": torch.tensor([0.1, -0.1])}, "beta: expected finite values of at least 0"),
         ({"beta": torch.tensor([0.1, torch.nan])}, "beta: expected finite values of at least 0"),
-        ({"beta": torch.tensor([1, 2])}, "beta: expected a dense floating-point tensor"),
+        ({"beta": torch.tensor([1, 2])}, "beta: expected a finite number of at least 0 or a dense floating-point tensor"),
         ({"beta": None}, "beta"),
         ({"beta": "search", "step_size": 1.0}, "beta: expected a number or a tensor with a step_size"),
         ({"beta": "search", "clip": None}, "beta: expected a number or a tensor with a step_size"),

@@ -29,7 +29,7 @@ def lively(batch_norm: bool) -> lab.DigitCNN:
 def by_hand(model: lab.DigitCNN, images: Tensor) -> dict[str, Tensor]:
     """The assignment's order, written out: convolution, normalization, ReLU, then pooling."""
     state, answers = model.state_dict(), {}
-    features = (images.double() - state["standardize.mean"]) / state["standardize.deviation"]
+    features = (images.double() - state["standardize.mean"]) / state["standardize.std"]
     for name, norm in (("conv1", "bn1"), ("conv2", "bn2")):
         features = functional.conv2d(features, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
         if model.batch_norm:
@@ -128,7 +128,7 @@ def test_filters_of_a_layer_without_any() -> None:
 
 def test_bad_arguments_are_refused() -> None:
     model = lab.DigitCNN()
-    with pytest.raises(TypeError, match="^layer: expected one of"):
+    with pytest.raises(TypeError, match="^layer: expected a string, got int 1"):
         lab.filters(model, 1)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="^model: "):
         lab.activations("plain", digits(), "conv1")  # type: ignore[arg-type]

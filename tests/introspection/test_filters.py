@@ -94,7 +94,7 @@ def test_description_of_a_layer() -> None:
 
 @pytest.mark.parametrize("wrong", [torch.zeros(3, 3, dtype=torch.int64), "edge"])
 def test_what_is_no_float_is_refused(wrong: object) -> None:
-    with pytest.raises(TypeError, match="^filters: expected a floating-point tensor"):
+    with pytest.raises(TypeError, match="^filters: expected a dense floating-point tensor"):
         pattern_shares(wrong)  # type: ignore[arg-type]
 
 

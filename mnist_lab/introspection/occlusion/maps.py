@@ -6,16 +6,14 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from mnist_lab._utils.checks import check_images
+from mnist_lab._utils.checks import check_labels
 from mnist_lab._utils.contracts import (
     CLASSES,
-    FLOATS,
-    INTEGERS,
     PIXEL_MAX,
     Between,
+    ImageBatch,
     Images,
     Network,
-    TensorOf,
     checked,
     describe,
 )
@@ -26,9 +24,8 @@ from mnist_lab.introspection.occlusion.incremental import Incremental, supported
 SIDE = 28
 BATCH = 112  # occluded images per forward pass: enough to keep two cores busy, few enough to stay in their caches
 
-Digits = Annotated[Tensor, TensorOf(("...",), (torch.uint8, *FLOATS), low=0, high=PIXEL_MAX, empty=True)]
+Digits = Annotated[Tensor, ImageBatch(single=True)]
 Class = Annotated[int, Between(0, CLASSES - 1)]
-Classes = Annotated[Tensor, TensorOf(("...",), dtypes=INTEGERS, low=0, high=CLASSES - 1, empty=True)]
 Side = Annotated[int, Between(1, SIDE)]
 Fill = Annotated[float, Between(0, PIXEL_MAX)]
 
@@ -37,7 +34,7 @@ Fill = Annotated[float, Between(0, PIXEL_MAX)]
 def occlusion_map(
     model: Network,
     image: Digits,
-    label: Class | Classes,
+    label: Class | Tensor,
     patch: Side = 3,
     fill: Fill | Digits = 128,
     *,
@@ -101,11 +98,13 @@ def occlusion_map(
     True
     """
     many = isinstance(label, Tensor) and label.ndim > 0
-    images = check_images(image, "image") if many else _digits(image, "image")
-    labels = torch.as_tensor(label).reshape(-1).long().cpu()
-    if many and (not isinstance(label, Tensor) or label.ndim != 1 or len(labels) != len(images)):
-        raise ValueError(f"label: expected {len(images)} class indices, one for each image, got {describe(label)}")
-    probabilities = occluded_probabilities(model, images, patch, fill, progress=progress)
+    labels = torch.tensor([label]) if isinstance(label, int) else check_labels(label if many else label[None], "label")
+    if not many and len(image) != 1:
+        raise ValueError(f"image: expected a single digit for a single label, got {describe(image)}")
+    if len(labels) != len(image):
+        raise ValueError(f"label: expected {len(image)}, one for each image, got {len(labels)}")
+    labels = labels.cpu()
+    probabilities = occluded_probabilities(model, image, patch, fill, progress=progress)
     if len(labels) and int(labels.max()) >= probabilities.shape[3]:
         raise ValueError(
             f"label: expected a class of the network, below {probabilities.shape[3]}, got {int(labels.max())}"
@@ -146,7 +145,9 @@ def occluded_probabilities(
     >>> torch.allclose(probabilities.sum(dim=3), torch.ones(2, 28, 28))
     True
     """
-    paint = _digits(fill, "fill", count=len(images)) if isinstance(fill, Tensor) else torch.full((1, 1, SIDE, SIDE), fill)
+    paint = fill if isinstance(fill, Tensor) else torch.full((1, 1, SIDE, SIDE), fill)
+    if len(paint) not in (1, len(images)):
+        raise ValueError(f"fill: expected one digit, or one for each of the {len(images)} images, got {describe(paint)}")
     maps = []
     shown = progress and len(images) > 1
     with (
@@ -207,15 +208,3 @@ def _evaluation(runner: Runner, patch: int) -> Callable[[Tensor, Tensor], Tensor
         return torch.cat([runner.logits(torch.where(covered, paint, image), classes=None) for covered in masks])
 
     return in_full
-
-
-def _digits(images: Tensor, name: str, *, count: int = 1) -> Tensor:
-    """One digit in any of its shapes, or `count` of them, as (N, 1, 28, 28)."""
-    if tuple(images.shape) in ((SIDE, SIDE), (1, SIDE, SIDE)):
-        images = images.reshape(1, 1, SIDE, SIDE)
-    if images.ndim != 4 or tuple(images.shape[1:]) != (1, SIDE, SIDE):
-        raise ValueError(f"{name}: expected a digit of shape (28, 28) or (1, 28, 28), got {describe(images)}")
-    if len(images) not in (1, count):
-        expected = "a single digit" if count == 1 else f"one digit, or one for each of the {count} images"
-        raise ValueError(f"{name}: expected {expected}, got {describe(images)}")
-    return images

@@ -8,8 +8,8 @@ from captum.attr import Occlusion
 from torch import Tensor, nn
 
 import mnist_lab as lab
-from mnist_lab import footprint, occlusion
-from mnist_lab.introspection.occlusion.windows import Reached
+from mnist_lab.introspection.occlusion import incremental, maps
+from mnist_lab.introspection.occlusion.windows import Interval
 from mnist_lab.model import Standardize
 from mnist_lab.introspection.occlusion.maps import occluded_probabilities, patch_masks
 from tests.conftest import no_trace
@@ -172,12 +172,12 @@ def chain(*layers: nn.Module) -> nn.Sequential:
 
 
 def test_the_course_s_own_network_is_evaluated_where_patches_reach() -> None:
-    assert footprint.supported(lab.DigitCNN())
-    assert footprint.supported(lab.DigitCNN(batch_norm=True))
+    assert incremental.supported(lab.DigitCNN())
+    assert incremental.supported(lab.DigitCNN(batch_norm=True))
 
 
 def test_of_a_patch_that_lies_over_a_border_the_part_inside_changes_the_image() -> None:
-    reached = Reached.by((-2, 3, 4), size=5, limit=6)
+    reached = Interval.of_patches((-2, 3, 4), size=5, limit=6)
     assert (reached.firsts, reached.lasts, reached.limit) == ((0, 3, 4), (2, 5, 5), 6)
 
 
@@ -197,7 +197,7 @@ NETWORKS = {
 def test_footprints_of_other_chains(name: str, patch: int) -> None:
     torch.manual_seed(0)
     model = NETWORKS[name]().double().eval()
-    assert footprint.supported(model)
+    assert incremental.supported(model)
     ours = occluded_probabilities(model, digits(), patch, 30)
     torch.testing.assert_close(ours[0], in_full(model, digits(), patch, 30), rtol=0, atol=1e-9)
 
@@ -219,7 +219,7 @@ def test_footprints_of_other_chains(name: str, patch: int) -> None:
 )
 def test_every_other_network_is_evaluated_in_full(model: nn.Module) -> None:
     model = model.double().eval()
-    assert not footprint.supported(model)
+    assert not incremental.supported(model)
     ours = occluded_probabilities(model, digits(), 5)
     if "track" not in str(model):  # it depends on which images are evaluated together
         torch.testing.assert_close(ours[0], in_full(model, digits(), 5, 128), rtol=0, atol=1e-9)
@@ -255,7 +255,7 @@ def test_memory_does_not_grow_with_the_number_of_images() -> None:
     model = Inner()
     model.register_forward_pre_hook(lambda _, images: largest.append(len(images[0])))
     occluded_probabilities(model, digits(3), 5, progress=False)
-    assert max(largest) == occlusion.BATCH
+    assert max(largest) == maps.BATCH
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -284,15 +284,15 @@ def test_no_trace_after_an_error() -> None:
         ({"fill": 256}, "fill: expected"),
         ({"fill": float("nan")}, "fill: expected"),
         ({"fill": torch.full((28, 28), 300.0)}, "fill: expected pixel intensities in 0..255"),
-        ({"fill": torch.zeros(2, 1, 28, 28)}, "fill: expected a single digit"),
+        ({"fill": torch.zeros(2, 1, 28, 28)}, "fill: expected one digit, or one for each of the 1 images"),
         ({"label": 10}, "label: expected an integer in 0..9, got 10"),
         ({"label": -1}, "label: expected an integer in 0..9, got -1"),
         ({"label": "3"}, "label: expected an integer in 0..9"),
         ({"label": torch.tensor(10)}, "label: expected class indices in 0..9"),
-        ({"label": torch.tensor([1, 2])}, "label: expected 1 of them, one an image, got 2"),
+        ({"label": torch.tensor([1, 2])}, "label: expected 1, one for each image, got 2"),
         ({"image": torch.zeros(2, 1, 28, 28)}, "image: expected a single digit"),
-        ({"image": torch.zeros(28, 27)}, "image: expected a digit of shape"),
-        ({"image": torch.zeros(3, 28, 28)}, "image: expected a digit of shape"),
+        ({"image": torch.zeros(28, 27)}, "image: expected shape (28, 28), (1, 28, 28) or (N, 1, 28, 28)"),
+        ({"image": torch.zeros(3, 28, 28)}, "image: expected shape (28, 28), (1, 28, 28) or (N, 1, 28, 28)"),
         ({"image": torch.zeros(784)}, "image: expected shape"),
         ({"image": torch.zeros(28, 28).long()}, "image: expected uint8 or floating-point"),
         ({"image": torch.full((28, 28), float("nan"))}, "image: expected pixel intensities"),
