@@ -16,9 +16,9 @@ from statistics import mean, stdev
 
 import mnist_lab as lab
 from benchmarks.measure import environment, told, write
-from mnist_lab.training.zoo import NAMES
 from mnist_lab._utils.messages import progress
 from mnist_lab.stats import mean_interval, paired_comparison
+from mnist_lab.training.zoo import NAMES
 
 RECIPE = "the recipe"
 # What of the recipe each variant changes.

@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
-from mnist_lab._utils.messages import progress
 from mnist_lab._utils.files import written_whole
+from mnist_lab._utils.messages import progress
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 PACKAGES = ("torch", "mnist-lab", "torchvision", "captum", "foolbox", "numpy")

@@ -139,7 +139,8 @@ for name, (more, less) in words.items():
     if not difference.significant:
         direction = f"neither {more} nor {less}"
     differs.append(
-        f"{direction} ({name} {difference.mean:+.2f}, {difference.confidence:.0%} interval "
+        f"{direction} ({name} {difference.mean:+.2f}, "
+        f"{difference.confidence:.0%} interval "
         f"{difference.low:+.2f} to {difference.high:+.2f})"
     )
 response = sharper["conv2"]
