@@ -19,7 +19,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 PAGES = "auto_examples"
-PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx-gallery", "torch", "torchvision")
+PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx-gallery", "torch")
 
 
 def fingerprint() -> str:

@@ -12,7 +12,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx", "sphinx-gallery", "torch", "torchvision")
+PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx", "sphinx-gallery", "torch")
 STAND_IN = "Not MNIST: every number and figure here was computed on {name} digits, because MNIST was not available."
 
 

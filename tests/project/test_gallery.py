@@ -58,7 +58,7 @@ def imported(source: str) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_imports_nothing_but_what_is_installed(page: Path) -> None:
     """A downloaded notebook runs alone: no helper file lies beside it."""
-    third_party = {"mnist_lab", "torch", "torchvision", "numpy", "matplotlib", "scipy"}
+    third_party = {"mnist_lab", "torch", "numpy", "matplotlib", "scipy"}
     assert imported(page.read_text(encoding="utf-8")) <= third_party | sys.stdlib_module_names
 
 

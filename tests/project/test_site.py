@@ -2,8 +2,10 @@
 
 import doctest
 import json
+import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -65,6 +67,17 @@ def test_pages_are_stale_when_the_library_or_the_data_changed(
     monkeypatch.setattr("freshness.version", lambda name: "0" if name == "torch" else version(name))
     assert stale(), "torch changed"
     assert not stale()
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_build_installs_every_package_whose_version_it_records() -> None:
+    import freshness
+    import record
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked_for = {re.split(r"\W*[<>=]", line)[0] for line in project["dependencies"]}
+    asked_for |= {re.split(r"\W*[<>=]", line)[0] for line in project["optional-dependencies"]["docs"]}
+    assert {*freshness.PACKAGES, *record.PACKAGES} <= asked_for
 
 
 @pytest.mark.usefixtures("extensions")
