@@ -20,6 +20,7 @@ PIXEL_MAX = 255
 SEED_MAX = 2**63 - 1
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+DEVICE = "a device of torch that is present, such as 'cpu'"
 
 T = TypeVar("T")
 
@@ -39,9 +40,12 @@ def describe(value: object) -> str:
         if value.is_nested:
             return f"a nested {dtype} tensor"
         where = "" if value.device.type == "cpu" else f" on {value.device}"
-        return f"a {'' if layout == 'strided' else f'{layout} '}{dtype} tensor of shape {tuple(value.shape)}{where}"
+        kind = dtype if layout == "strided" else f"{layout} {dtype}"
+        return f"{'an' if kind.startswith('int') else 'a'} {kind} tensor of shape {tuple(value.shape)}{where}"
     if isinstance(value, np.ndarray):
-        return f"a {type(value).__name__} of {value.dtype} and shape {value.shape}"
+        return f"an array of {value.dtype} and shape {value.shape}"
+    if value is None:
+        return "None"
     text = " ".join(repr(value).split())
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
@@ -52,11 +56,33 @@ def check_type(value: object, name: str, kind: type[T], expected: str) -> T:
     >>> check_type(None, "title", str, "a string")
     Traceback (most recent call last):
     ...
-    TypeError: title: expected a string, got NoneType None
+    TypeError: title: expected a string, got None
     """
     if not isinstance(value, kind):
         raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
     return value
+
+
+def tensor_text(shape: Sequence[int | str], dtypes: Collection[torch.dtype], low: float, high: float) -> str:
+    """What :func:`check_tensor` expects, in words.
+
+    >>> tensor_text(("N", 2), FLOATS, 0, 1), tensor_text(("...",), INTEGERS, -math.inf, math.inf)
+    ('a dense floating-point tensor of shape (N, 2) in 0..1', 'a dense integer tensor of any shape')
+    """
+    kinds = {"floating-point": FLOATS, "integer": INTEGERS, "uint8 or floating-point": (torch.uint8, *FLOATS)}
+    kind = next((kind for kind, members in kinds.items() if set(dtypes) <= set(members)), "real")
+    shaped = "any shape" if shape == ("...",) else f"shape {_shape_text(shape)}"
+    return f"a dense {kind} tensor of {shaped}{_bounds_text(low, high)}"
+
+
+def _shape_text(shape: Sequence[int | str]) -> str:
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _bounds_text(low: float, high: float) -> str:
+    if low > -math.inf and high < math.inf:
+        return f" in {low:g}..{high:g}"
+    return f" of at least {low:g}" if low > -math.inf else f" of at most {high:g}" if high < math.inf else ""
 
 
 def check_tensor(
@@ -78,15 +104,15 @@ def check_tensor(
     name
         The argument's name, for the message.
     shape
-        The size of each axis: a number, or a name that stands for any size; ``"..."`` alone for any shape.
+        The size of each axis: a number, or a name for any size. ``"..."`` stands for any number of axes.
     dtypes
         The types that it may have.
     low, high
-        Where its values have to lie.
+        Bounds of its values.
     empty
         Whether it may hold no value at all.
     finite
-        False lets pass whatever the values are.
+        Whether its values are checked: that they are finite, and in low..high.
 
     Examples
     --------
@@ -95,22 +121,28 @@ def check_tensor(
     ...
     ValueError: values: expected shape (N,), got a float32 tensor of shape (3, 2)
     """
-    wanted = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})" if shape != ("...",) else "(...)"
-    kinds = {"floating-point": FLOATS, "integer": INTEGERS, "uint8 or floating-point": (torch.uint8, *FLOATS)}
-    kind = next((kind for kind, members in kinds.items() if set(dtypes) <= set(members)), "real")
     if not is_dense(value) or value.dtype not in dtypes:
-        raise TypeError(f"{name}: expected a dense {kind} tensor of shape {wanted}, got {describe(value)}")
-    fits = len(value.shape) == len(shape) and all(
-        isinstance(size, str) or size == given for size, given in zip(shape, value.shape, strict=True)
-    )
-    if not fits and shape != ("...",):
-        raise ValueError(f"{name}: expected shape {wanted}, got {describe(value)}")
+        raise TypeError(f"{name}: expected {tensor_text(shape, dtypes, low, high)}, got {describe(value)}")
+    if not _fits(value.shape, shape):
+        raise ValueError(f"{name}: expected shape {_shape_text(shape)}, got {describe(value)}")
     if value.numel() == 0 and not empty:
         raise ValueError(f"{name}: expected at least one value, got {describe(value)}")
     if finite:
-        bounds = f" in {low:g}..{high:g}" if high < math.inf else f" of at least {low:g}" if low > -math.inf else ""
-        _check_range(value, name, low, high, f"finite values{bounds}")
+        _check_range(value, name, low, high, f"finite values{_bounds_text(low, high)}")
     return value
+
+
+def _fits(given: Sequence[int], wanted: Sequence[int | str]) -> bool:
+    if "..." in wanted:
+        place = wanted.index("...")
+        after = len(wanted) - place - 1
+        return (
+            len(given) >= place + after
+            and _fits(given[:place], wanted[:place])
+            and _fits(given[len(given) - after :], wanted[place + 1 :])
+        )
+    pairs = zip(given, wanted, strict=False)
+    return len(given) == len(wanted) and all(isinstance(size, str) or size == length for length, size in pairs)
 
 
 def is_dense(value: object) -> TypeGuard[Tensor]:
@@ -135,7 +167,7 @@ def _check_range(values: Tensor, name: str, low: float, high: float, expected: s
 
 
 def check_images(
-    images: object, name: str = "images", *, empty: bool = True, stored: bool = False
+    images: object, name: str = "images", *, empty: bool = True, stored: bool = False, single: bool = False
 ) -> Tensor:
     """Raise unless a value is a batch of digit images (N, 1, 28, 28), uint8 or finite floats in 0..255.
 
@@ -151,10 +183,13 @@ def check_images(
     if not is_dense(images):
         raise TypeError(f"{name}: expected a dense tensor of shape (N, 1, 28, 28), got {describe(images)}")
     if images.dtype not in ((torch.uint8,) if stored else (torch.uint8, *FLOATS)):
-        kinds = "uint8 pixel intensities, as MNIST stores them" if stored else "uint8 or floating-point pixels in 0..255"
+        kinds = "uint8 pixels, as MNIST stores them" if stored else f"uint8 or floating-point pixels in 0..{PIXEL_MAX}"
         raise TypeError(f"{name}: expected {kinds}, got {describe(images)}")
+    if single and tuple(images.shape) in ((28, 28), (1, 28, 28)):
+        images = images.reshape(1, 1, 28, 28)
     if images.ndim != 4 or tuple(images.shape[1:]) != (1, 28, 28):
-        raise ValueError(f"{name}: expected shape (N, 1, 28, 28), got {describe(images)}")
+        one = "(28, 28), (1, 28, 28) or " if single else ""
+        raise ValueError(f"{name}: expected shape {one}(N, 1, 28, 28), got {describe(images)}")
     if len(images) == 0 and not empty:
         raise ValueError(f"{name}: expected at least one image, got none")
     _check_range(images, name, 0, PIXEL_MAX, "pixel intensities in 0..255")
@@ -193,6 +228,8 @@ def check_labels(labels: object, name: str = "labels", *, listed: bool = False) 
     ...
     ValueError: labels: expected class indices in 0..9, got 10 at position 1
     """
+    if listed and isinstance(labels, np.ndarray) and labels.ndim == 1:
+        labels = list(labels)
     if listed and isinstance(labels, Sequence) and not isinstance(labels, str | bytes):
         labels = torch.tensor([check_integer(label, name, low=0, high=CLASSES - 1) for label in labels]).long()
     if not is_dense(labels) or labels.dtype not in INTEGERS:
@@ -236,6 +273,19 @@ def check_network(model: object, name: str = "model", *, runs: bool = True, grad
     return model
 
 
+def integer_text(low: int | None, high: int | None) -> str:
+    """What :func:`check_integer` expects, in words.
+
+    >>> integer_text(1, 28), integer_text(0, None), integer_text(0, SEED_MAX)
+    ('an integer in 1..28', 'an integer of at least 0', 'an integer in 0..2**63 - 1')
+    """
+    if low is None:
+        return "an integer" if high is None else f"an integer of at most {high}"
+    if high is None:
+        return f"an integer of at least {low}"
+    return f"an integer in {low}..{'2**63 - 1' if high == SEED_MAX else high}"
+
+
 def check_integer(value: object, name: str, *, low: int | None = None, high: int | None = None) -> int:
     """Raise unless a value is an integer in low..high; return Python's.
 
@@ -244,9 +294,7 @@ def check_integer(value: object, name: str, *, low: int | None = None, high: int
     ...
     ValueError: epochs: expected an integer of at least 1, got 0
     """
-    expected = "an integer"
-    if low is not None:
-        expected += f" of at least {low}" if high is None else f" in {low}..{high}"
+    expected = integer_text(low, high)
     if isinstance(value, bool | Tensor) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
     try:
@@ -256,6 +304,20 @@ def check_integer(value: object, name: str, *, low: int | None = None, high: int
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValueError(f"{name}: expected {expected}, got {number}")
     return number
+
+
+def number_text(low: float, high: float, above: bool, below: bool) -> str:
+    """What :func:`check_number` expects, in words.
+
+    >>> number_text(0, math.inf, above=True, below=False), number_text(0, 1, above=False, below=False)
+    ('a finite number above 0', 'a finite number of at least 0 and at most 1')
+    """
+    bounds = []
+    if low > -math.inf:
+        bounds.append(f"{'above' if above else 'of at least'} {low:g}")
+    if high < math.inf:
+        bounds.append(f"{'below' if below else 'at most' if bounds else 'of at most'} {high:g}")
+    return " ".join(["a finite number", " and ".join(bounds)]).strip()
 
 
 def check_number(
@@ -274,20 +336,27 @@ def check_number(
     ...
     ValueError: learning_rate: expected a finite number above 0, got nan
     """
-    bounds = []
-    if low > -math.inf:
-        bounds.append(f"{'above' if above else 'of at least'} {low:g}")
-    if high < math.inf:
-        bounds.append(f"{'below' if below else 'at most' if bounds else 'of at most'} {high:g}")
-    expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
+    expected = number_text(low, high, above, below)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        number = -math.inf if value < 0 else math.inf
     # Written to fail on NaN, which compares false with everything.
     inside = low <= number <= high and math.isfinite(number)
     if not inside or (above and number == low) or (below and number == high):
         raise ValueError(f"{name}: expected {expected}, got {number:g}")
     return number
+
+
+def choice_text(choices: Collection[str]) -> str:
+    """What :func:`check_choice` expects, in words.
+
+    >>> choice_text(("noise", "image"))
+    "one of 'noise', 'image'"
+    """
+    return f"one of {', '.join(map(repr, choices))}"
 
 
 def check_choice(value: object, name: str, choices: Collection[str]) -> str:
@@ -300,13 +369,13 @@ def check_choice(value: object, name: str, choices: Collection[str]) -> str:
     """
     if not isinstance(value, str) or value not in choices:
         error = ValueError if isinstance(value, str) else TypeError
-        raise error(f"{name}: expected one of {', '.join(map(repr, choices))}, got {describe(value)}")
+        raise error(f"{name}: expected {choice_text(choices)}, got {describe(value)}")
     return value
 
 
 def check_path(value: object, name: str) -> Path:
     """Raise unless a value is the path of a file or folder."""
-    if not isinstance(value, str | os.PathLike):
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
         raise TypeError(f"{name}: expected a path, got {describe(value)}")
     if not os.fspath(value):
         raise ValueError(f"{name}: expected a path, got an empty one")
@@ -321,9 +390,8 @@ def check_device(value: object, name: str) -> torch.device:
     ...
     ValueError: device: expected a device of torch that is present, such as 'cpu', got str 'abacus'
     """
-    expected = "a device of torch that is present, such as 'cpu'"
     if not isinstance(value, str | torch.device):
-        raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
+        raise TypeError(f"{name}: expected {DEVICE}, got {describe(value)}")
     try:
         device = torch.device(value)
         if device.type != "meta":
@@ -331,4 +399,4 @@ def check_device(value: object, name: str) -> torch.device:
             return device
     except (RuntimeError, AssertionError, NotImplementedError):  # torch built without it asserts
         pass
-    raise ValueError(f"{name}: expected {expected}, got {describe(value)}")
+    raise ValueError(f"{name}: expected {DEVICE}, got {describe(value)}")

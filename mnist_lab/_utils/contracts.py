@@ -2,8 +2,9 @@
 
 A public function is decorated with :func:`checked`. Each of its annotations is a type that :func:`checker_of` knows, or
 ``Annotated[type, constraint]`` with one of the constraints below. Each error names the argument, what is expected and
-what was given. pydantic and beartype were tried first: neither knows a tensor's shape, values and layout, names what
-is expected of a network, or converts numpy's numbers without converting text and booleans too.
+what was given. The API pages show the same contracts (``docs/_ext/contracts.py``). pydantic and beartype were tried
+first: neither knows a tensor's shape, values and layout, names what is expected of a network, or converts numpy's
+numbers without converting text and booleans too.
 """
 
 import functools
@@ -15,7 +16,7 @@ import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from mnist_lab._utils.checks import (
     CLASSES,
+    DEVICE,
     FLOATS,
     INTEGERS,
     PIXEL_MAX,
@@ -37,11 +39,24 @@ from mnist_lab._utils.checks import (
     check_path,
     check_tensor,
     check_type,
+    choice_text,
     describe,
+    integer_text,
+    number_text,
+    tensor_text,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
-Check = Callable[[Any, str], Any]  # of a value and its name; returns the value to use, or raises
+
+
+class Check(Protocol):
+    """Called with a value and its name, it returns the value to use, or raises. Its text is what is expected."""
+
+    def __call__(self, value: Any, name: str, /) -> Any:
+        """Check a value."""
+
+
+Contract = dict[str, tuple[Check, str]]  # by argument its check, and the argument that it has one entry for, or ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,16 @@ class ImageBatch:
 
     empty: bool = True
     stored: bool = False  # uint8 alone
+    single: bool = False  # one image without its batch, (28, 28) or (1, 28, 28), is accepted as well
+
+    def __call__(self, value: Any, name: str, /) -> Tensor:
+        """Check a value; return (N, 1, 28, 28)."""
+        return check_images(value, name, empty=self.empty, stored=self.stored, single=self.single)
+
+    def __str__(self) -> str:
+        shape = f"{'(28, 28), (1, 28, 28) or ' if self.single else ''}(N, 1, 28, 28)"
+        kind = "uint8" if self.stored else f"uint8 or float in 0..{PIXEL_MAX}"
+        return f"images {shape}{'' if self.empty else ', at least one'}, {kind}"
 
 
 @dataclass(frozen=True)
@@ -83,10 +108,17 @@ class ClassIndices:
 
     listed: bool = False
 
+    def __call__(self, value: Any, name: str, /) -> Tensor:
+        """Check a value; return int64."""
+        return check_labels(value, name, listed=self.listed)
+
+    def __str__(self) -> str:
+        return f"class indices 0..{CLASSES - 1}, an integer tensor (N,){' or a sequence' if self.listed else ''}"
+
 
 @dataclass(frozen=True)
 class TensorOf:
-    """A dense tensor of a shape, with finite values in low..high. A shape of ``("...",)`` is any shape."""
+    """A dense tensor of a shape, with finite values in low..high. A ``"..."`` in the shape is any number of axes."""
 
     shape: tuple[int | str, ...]
     dtypes: Collection[torch.dtype] = (*FLOATS, *INTEGERS)
@@ -95,6 +127,22 @@ class TensorOf:
     empty: bool = False
     finite: bool = True
 
+    def __call__(self, value: Any, name: str, /) -> Tensor:
+        """Check a value."""
+        return check_tensor(
+            value,
+            name,
+            *self.shape,
+            dtypes=self.dtypes,
+            low=self.low,
+            high=self.high,
+            empty=self.empty,
+            finite=self.finite,
+        )
+
+    def __str__(self) -> str:
+        return tensor_text(self.shape, self.dtypes, self.low, self.high)
+
 
 @dataclass(frozen=True)
 class IsNetwork:
@@ -102,6 +150,13 @@ class IsNetwork:
 
     runs: bool = True
     gradients: bool = False
+
+    def __call__(self, value: Any, name: str, /) -> nn.Module:
+        """Check a value."""
+        return check_network(value, name, runs=self.runs, gradients=self.gradients)
+
+    def __str__(self) -> str:
+        return "a torch.nn.Module"
 
 
 @dataclass(frozen=True)
@@ -118,20 +173,53 @@ class Sized:
     low: int = 0
     high: int | None = None
 
+    def require(self, value: Sequence[Any] | Mapping[str, Any], name: str) -> None:
+        """Raise unless a value has so many entries."""
+        if len(value) < self.low or (self.high is not None and len(value) > self.high):
+            raise ValueError(f"{name}: expected {self}, got {len(value)}")
+
+    def __str__(self) -> str:
+        if self.high is None:
+            return f"at least {self.low} {'entry' if self.low == 1 else 'entries'}"
+        return f"{self.low} to {self.high} entries"
+
 
 @dataclass(frozen=True)
 class NotBlank:
     """A string that holds more than white space."""
+
+    def __call__(self, value: Any, name: str, /) -> str:
+        """Check a value."""
+        if not check_type(value, name, str, "a string").strip():
+            raise ValueError(f"{name}: expected {self}, got {describe(value)}")
+        return typing.cast("str", value)
+
+    def __str__(self) -> str:
+        return "a string that is not blank"
 
 
 @dataclass(frozen=True)
 class IsPath:
     """The path of a file or folder."""
 
+    def __call__(self, value: Any, name: str, /) -> Path:
+        """Check a value."""
+        return check_path(value, name)
+
+    def __str__(self) -> str:
+        return "a path"
+
 
 @dataclass(frozen=True)
 class IsDevice:
     """A device of torch that is present."""
+
+    def __call__(self, value: Any, name: str, /) -> torch.device:
+        """Check a value."""
+        return check_device(value, name)
+
+    def __str__(self) -> str:
+        return DEVICE
 
 
 Seed = Annotated[int, Between(0, SEED_MAX)]
@@ -154,7 +242,8 @@ Values = Annotated[Tensor, TensorOf(("...",))]
 def checked(function: F) -> F:
     """Check the arguments of a function against its annotations before it runs; of a dataclass, its fields.
 
-    Numbers of numpy become Python's. Defaults are not checked.
+    Numbers of numpy become Python's. Defaults are not checked. An annotation that :func:`checker_of` does not know
+    raises a TypeError at the first call.
 
     >>> @checked
     ... def half(length: Annotated[int, Between(2, 28)]) -> int:
@@ -172,192 +261,223 @@ def checked(function: F) -> F:
     signature = inspect.signature(function)
 
     @functools.cache  # at the first call, when every name in an annotation is known
-    def contract() -> tuple[dict[str, Check], list[tuple[str, str]]]:
-        hints = typing.get_type_hints(function, include_extras=True)
-        checks = {name: checker_of(hints[name]) for name in signature.parameters if name in hints}
-        pairs = [(name, per.other) for name in checks for per in _extras(hints[name]) if isinstance(per, Per)]
-        return checks, pairs
+    def contract() -> Contract:
+        return _contract(function)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        checks, pairs = contract()
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # which raises Python's own error, with the function's name
         given = bound.arguments
-        for name in given:
-            if name in checks:
-                given[name] = checks[name](given[name], name)
-        for name, other in pairs:
-            one, many = given.get(name), given.get(other)
-            if isinstance(one, Tensor) and one.ndim and many is not None and len(one) != len(many):
-                raise ValueError(f"{name}: expected {len(many)}, one for each of {other}, got {len(one)}")
+        for name, (check, _) in contract().items():
+            if name in given:
+                given[name] = check(given[name], name)
+        for name, (_, other) in contract().items():
+            count, wanted = _count(given.get(name)), _count(given.get(other))
+            if count is not None and wanted is not None and count != wanted:
+                raise ValueError(f"{name}: expected {wanted}, one for each of {other}, got {count}")
         return function(*bound.args, **bound.kwargs)
 
-    wrapper.contract = contract  # type: ignore[attr-defined]
+    wrapper.__contract__ = contract  # type: ignore[attr-defined]
     return typing.cast("F", wrapper)
 
 
-def checker_of(annotation: Any) -> Check:
+def contract_of(function: Callable[..., Any]) -> dict[str, str]:
+    """What each argument of a checked function or class is expected to be; nothing for one that is not checked.
+
+    >>> contract_of(check_network)
+    {}
+    """
+    called = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
+    contract: Callable[[], Contract] = getattr(called, "__contract__", dict)
+    return {name: str(check) for name, (check, _) in contract().items()}
+
+
+def _contract(function: Callable[..., Any]) -> Contract:
+    hints = typing.get_type_hints(function, include_extras=True)
+    contract: Contract = {}
+    for name in inspect.signature(function).parameters:
+        if name in hints:
+            other = next((per.other for per in _constraints(hints[name]) if isinstance(per, Per)), "")
+            contract[name] = checker_of(hints[name]), other
+        elif name != "self":
+            raise TypeError(f"{function.__qualname__}: expected an annotation for {name!r}, got none")
+    return contract
+
+
+def _count(value: object) -> int | None:
+    """The number of entries of a tensor or a list; None for anything else."""
+    if isinstance(value, list) or (isinstance(value, Tensor) and value.ndim):
+        return len(value)
+    return None
+
+
+def checker_of(annotation: Any) -> Check:  # noqa: PLR0911 - one return for each kind of annotation
     """The check that an annotation stands for.
 
     Raises
     ------
     TypeError
         If the annotation is of a kind that is not known here.
+
+    Examples
+    --------
+    >>> str(checker_of(Literal["noise", "image"] | None))
+    "one of 'noise', 'image' or None"
     """
-    base, extras = _split(annotation)
+    base, constraints = _split(annotation)
+    if constraints and isinstance(constraints[-1], Per):
+        check = checker_of(Annotated[base, *constraints[:-1]] if constraints[:-1] else base)
+        return _Rule(f"{check}, one for each of {constraints[-1].other}", check)
     origin, arguments = get_origin(base), get_args(base)
-    constraint = next((extra for extra in extras if not isinstance(extra, Per)), None)
-    match constraint:
-        case ImageBatch(empty=empty, stored=stored):
-            return functools.partial(check_images, empty=empty, stored=stored)
-        case ClassIndices(listed=listed):
-            return functools.partial(check_labels, listed=listed)
-        case TensorOf():
-            return lambda value, name: check_tensor(
-                value,
-                name,
-                *constraint.shape,
-                dtypes=constraint.dtypes,
-                low=constraint.low,
-                high=constraint.high,
-                empty=constraint.empty,
-                finite=constraint.finite,
-            )
-        case IsNetwork(runs=runs, gradients=gradients):
-            return functools.partial(check_network, runs=runs, gradients=gradients)
-        case IsPath():
-            return check_path
-        case IsDevice():
-            return check_device
-    if origin in (Union, types.UnionType):
-        return _union([checker_of(argument) for argument in arguments if argument is not types.NoneType], arguments)
+    constraint = constraints[0] if constraints else None
     if base is int or base is float:
         return _number(base, constraint or Bounds())
-    if base is bool:
-        return lambda value, name: check_type(value, name, bool, "True or False")
-    if base is str:
-        return _not_blank if constraint else lambda value, name: check_type(value, name, str, "a string")
-    if origin is Literal:
-        return functools.partial(check_choice, choices=arguments)
-    if origin is tuple:
-        return _tuple(arguments)
-    if origin is Sequence or origin is list:
+    if origin in (Sequence, list):
         return _sequence(checker_of(arguments[0]), constraint or Sized())
     if origin in (Mapping, dict):
         return _mapping(checker_of(arguments[1]), constraint or Sized(1))
+    if callable(constraint):
+        return typing.cast("Check", constraint)
+    if constraint is not None:
+        raise TypeError(f"no check is known for the constraint {constraint!r}")
+    if origin in (Union, types.UnionType):
+        members = [checker_of(argument) for argument in arguments if argument is not types.NoneType]
+        return _union(members, optional=types.NoneType in arguments)
+    if origin is Literal:
+        return _Rule(choice_text(arguments), functools.partial(check_choice, choices=arguments))
+    if origin is tuple:
+        return _tuple(arguments)
     if origin is Callable:
-        return _function
-    if base in (Any, object):
-        return lambda value, _: value
+        return _Rule("a function", _function)
+    if base in (Any, object) or isinstance(base, TypeVar):
+        return _Rule("anything", lambda value, _: value)
     if isinstance(base, type):
-        article = "an" if base.__name__[0] in "AEIOU" else "a"
-        return lambda value, name: check_type(value, name, base, f"{article} {base.__name__}")
-    if typing.get_origin(annotation) is None and isinstance(base, TypeVar):
-        return lambda value, _: value
+        return _instance(base)
     raise TypeError(f"no check is known for the annotation {annotation!r}")
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """A check, with the text of what it expects."""
+
+    text: str
+    run: Check
+
+    def __call__(self, value: Any, name: str, /) -> Any:
+        return self.run(value, name)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The bare type of an annotation, and what ``Annotated`` says beside it."""
+    """The bare type of an annotation, and its constraints."""
     if get_origin(annotation) is Annotated:
         return annotation.__origin__, annotation.__metadata__
     return annotation, ()
 
 
-def _extras(annotation: Any) -> tuple[Any, ...]:
-    """What ``Annotated`` says, also within an optional type."""
-    base, extras = _split(annotation)
+def _constraints(annotation: Any) -> tuple[Any, ...]:
+    """The constraints of an annotation and of the members of a union."""
+    base, constraints = _split(annotation)
     if get_origin(base) in (Union, types.UnionType):
-        return (*extras, *(extra for argument in get_args(base) for extra in _extras(argument)))
-    return extras
+        return (*constraints, *(constraint for member in get_args(base) for constraint in _constraints(member)))
+    return constraints
 
 
 def _number(kind: type, bounds: Bounds) -> Check:
     if kind is float:
-        return lambda value, name: check_number(value, name, low=bounds.low, high=bounds.high, above=bounds.above, below=bounds.below)
+        limits = vars(bounds)
+        return _Rule(number_text(**limits), lambda value, name: check_number(value, name, **limits))
     low, high = (None if math.isinf(bound) else int(bound) for bound in (bounds.low, bounds.high))
-    return lambda value, name: check_integer(value, name, low=low, high=high)
+    return _Rule(integer_text(low, high), lambda value, name: check_integer(value, name, low=low, high=high))
 
 
-def _not_blank(value: object, name: str) -> str:
-    if not check_type(value, name, str, "a string").strip():
-        raise ValueError(f"{name}: expected some text, got {describe(value)}")
-    return typing.cast("str", value)
+def _instance(kind: type) -> Check:
+    if kind is bool:
+        return _Rule("True or False", _flag)
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    text = "a string" if kind is str else f"{article} {kind.__name__}"
+    return _Rule(text, lambda value, name: check_type(value, name, kind, text))
 
 
-def _union(checks: list[Check], arguments: tuple[Any, ...]) -> Check:
-    """None where that is allowed; else the first member that accepts the value. A wrong value outranks a wrong type."""
-    optional = types.NoneType in arguments
+def _union(members: list[Check], *, optional: bool) -> Check:
+    """None where that is allowed; else the first member that accepts the value."""
+    texts = [*map(str, members), *(["None"] if optional else [])]
+    text = " or ".join(texts)
 
     def check(value: Any, name: str) -> Any:
         if value is None and optional:
             return None
         errors: list[TypeError | ValueError] = []
-        for member in checks:
+        for member in members:
             try:
                 return member(value, name)
             except (TypeError, ValueError) as error:
                 errors.append(error)
-        wrong_value = next((error for error in errors if isinstance(error, ValueError)), None)
-        if wrong_value is not None:
-            raise wrong_value
-        expected = [str(error).removeprefix(f"{name}: expected ").rsplit(", got ", 1)[0] for error in errors]
-        raise TypeError(f"{name}: expected {' or '.join([*expected, *(['None'] if optional else [])])}, "
-                        f"got {describe(value)}")
+        # The member whose type is right says best what is wrong.
+        for fault in errors:
+            if isinstance(fault, ValueError):
+                raise fault
+        raise TypeError(f"{name}: expected {text}, got {describe(value)}")
 
-    return check
+    return _Rule(text, check)
 
 
 def _tuple(arguments: tuple[Any, ...]) -> Check:
-    if len(arguments) == 2 and arguments[1] is ...:
-        member = checker_of(arguments[0])
-
-        def check_each(value: Any, name: str) -> Any:
-            check_type(value, name, tuple, "a tuple")
-            return tuple(member(item, f"{name}[{place}]") for place, item in enumerate(value))
-
-        return check_each
+    if arguments[1:] == (...,):
+        sequence = _sequence(checker_of(arguments[0]), Sized())
+        return _Rule(str(sequence), lambda value, name: tuple(sequence(value, name)))
     members = [checker_of(argument) for argument in arguments]
+    text = f"({', '.join(map(str, members))})"
 
     def check(value: Any, name: str) -> Any:
-        if not isinstance(value, tuple | list) or len(value) != len(members):
-            raise TypeError(f"{name}: expected {len(members)} values, got {describe(value)}")
-        return tuple(member(item, f"{name}[{place}]") for place, (member, item) in enumerate(zip(members, value)))
+        if not isinstance(value, tuple | list):
+            raise TypeError(f"{name}: expected {text}, got {describe(value)}")
+        if len(value) != len(members):
+            raise ValueError(f"{name}: expected {len(members)} values, got {len(value)}")
+        pairs = enumerate(zip(members, value, strict=True))
+        return tuple(member(item, f"{name}[{place}]") for place, (member, item) in pairs)
 
-    return check
+    return _Rule(text, check)
 
 
 def _sequence(member: Check, size: Sized) -> Check:
+    text = f"a sequence{f' of {size}' if size != Sized() else ''}, each {member}"
+
     def check(value: Any, name: str) -> Any:
         if isinstance(value, Tensor):
             value = check_tensor(value, name, "N", finite=False, empty=True).tolist()
         array = isinstance(value, np.ndarray) and value.ndim == 1
         if isinstance(value, str | bytes) or not (isinstance(value, Sequence) or array):
-            raise TypeError(f"{name}: expected a sequence, got {describe(value)}")
-        if len(value) < size.low or (size.high is not None and len(value) > size.high):
-            raise ValueError(f"{name}: expected {_amount(size)}, got {len(value)}")
+            raise TypeError(f"{name}: expected {text}, got {describe(value)}")
+        size.require(value, name)
         return [member(item, f"{name}[{place}]") for place, item in enumerate(value)]
 
-    return check
+    return _Rule(text, check)
 
 
 def _mapping(member: Check, size: Sized) -> Check:
+    text = f"a dictionary of {size} by name, each {member}"
+
     def check(value: Any, name: str) -> Any:
         if not isinstance(value, Mapping):
-            raise TypeError(f"{name}: expected a dictionary by name, got {describe(value)}")
-        if len(value) < size.low or (size.high is not None and len(value) > size.high):
-            raise ValueError(f"{name}: expected {_amount(size)}, got {len(value)}")
+            raise TypeError(f"{name}: expected {text}, got {describe(value)}")
+        size.require(value, name)
         for key in value:
             check_type(key, f"{name}, key", str, "a string")
         return {key: member(item, f"{name}[{key!r}]") for key, item in value.items()}
 
-    return check
+    return _Rule(text, check)
 
 
-def _amount(size: Sized) -> str:
-    if size.high is None:
-        return f"at least {size.low} {'entry' if size.low == 1 else 'entries'}"
-    return f"{size.low} to {size.high} entries"
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}: expected True or False, got {describe(value)}")
+    return bool(value)
 
 
 def _function(value: Any, name: str) -> Any:
@@ -368,6 +488,8 @@ def _function(value: Any, name: str) -> Any:
 
 __all__ = [
     "CLASSES",
+    "FLOATS",
+    "INTEGERS",
     "PIXEL_MAX",
     "SEED_MAX",
     "Above",
@@ -377,8 +499,6 @@ __all__ = [
     "Bounds",
     "ClassIndices",
     "Confidence",
-    "FLOATS",
-    "INTEGERS",
     "Count",
     "Device",
     "Differentiable",
@@ -389,7 +509,6 @@ __all__ = [
     "Labels",
     "Network",
     "NotBlank",
-    "Path",
     "Per",
     "Seed",
     "Share",
@@ -401,5 +520,6 @@ __all__ = [
     "Values",
     "checked",
     "checker_of",
+    "contract_of",
     "describe",
 ]
