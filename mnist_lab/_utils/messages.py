@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 REPORT_VARIABLE = "MNIST_LAB_REPORT"
-PACKAGE = str(Path(__file__).parent.parent)
+PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 log = logging.getLogger("mnist_lab")
 
@@ -63,10 +63,10 @@ if not log.handlers:
 
 def warn(text: str, category: type[Warning]) -> None:
     """Warn, with the place in the caller's code from which the library was called."""
-    frame, level = sys._getframe(1), 2
+    frame, level = sys._getframe(1), 2  # level 1 is this function
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame, level = frame.f_back, level + 1
-    warnings.warn(text, category, stacklevel=level - 1)
+    warnings.warn(text, category, stacklevel=level)
 
 
 class Bar(Protocol):
