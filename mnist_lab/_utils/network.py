@@ -73,6 +73,7 @@ def running(model: nn.Module, *, gradients: bool = False) -> Iterator[Runner]:
             yield runner
 
 
+@torch.no_grad()
 def private_copy(model: nn.Module) -> nn.Module:
     """A deep copy of a network's modules, parameters and buffers, with the very hooks of the original.
 
@@ -103,8 +104,9 @@ def private_copy(model: nn.Module) -> nn.Module:
             except Exception:  # noqa: BLE001 - whatever an attribute's own code raises
                 twin[name] = value
     result: nn.Module = memo[id(model)]
-    # Gradients are taken with respect to images alone.
-    return result.requires_grad_(False)
+    for parameter in result.parameters():
+        parameter.requires_grad_(False)  # gradients are taken with respect to images alone
+    return result
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
