@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -42,7 +42,7 @@ class _StandardError(logging.Handler):
         if target is None or logging.getLogger().hasHandlers():
             return
         text = printable(self.format(record), target)
-        try:
+        with suppress(OSError, ValueError):  # a stream that is closed, or whose reader has gone, must stop no program
             if target.isatty():
                 from tqdm import tqdm  # noqa: PLC0415 - needed on a terminal alone
 
@@ -50,8 +50,6 @@ class _StandardError(logging.Handler):
             else:
                 target.write(f"{text}\n")
                 target.flush()
-        except (OSError, ValueError):  # closed, or its reader has gone
-            self.handleError(record)
 
 
 if not log.handlers:
