@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from scipy import stats
 
-from mnist_lab._utils.contracts import AtLeast, Confidence, Count, Sized, checked
+from mnist_lab._utils.contracts import AtLeast, Confidence, Count, Per, Sized, checked
 
 Sample = Annotated[Sequence[float], Sized(2)]
 
@@ -143,7 +143,9 @@ class PairedComparison:
 
 
 @checked
-def paired_comparison(first: Sample, second: Sample, confidence: Confidence = 0.95) -> PairedComparison:
+def paired_comparison(
+    first: Sample, second: Annotated[Sample, Per("first")], confidence: Confidence = 0.95
+) -> PairedComparison:
     """Compare two methods that were measured in pairs, with a paired t-test.
 
     Pairing removes the variation that the two runs of a pair share, such as that of their seed and their data.
@@ -175,8 +177,6 @@ def paired_comparison(first: Sample, second: Sample, confidence: Confidence = 0.
     >>> round(comparison.mean, 6), comparison.significant
     (0.001333, False)
     """
-    if len(second) != len(first):
-        raise ValueError(f"second: expected {len(first)} values, one for each of first, got {len(second)}")
     differences = np.subtract(second, first)
     mean, std, margin = _estimate(differences, confidence)
     # If all differences are equal the t statistic is infinite, or undefined where they are zero.

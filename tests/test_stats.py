@@ -107,7 +107,7 @@ def test_swapping_the_methods_flips_the_sign() -> None:
 def test_a_comparison_needs_two_pairs_of_finite_values() -> None:
     for first, second, message in (
         ([1.0], [2.0], "^first: expected at least 2 entries, got 1"),
-        ([1.0, 2.0], [1.0, 2.0, 3.0], "^second: expected 2 values, one for each of first, got 3"),
+        ([1.0, 2.0], [1.0, 2.0, 3.0], "^second: expected 2, one for each of first, got 3"),
         ([1.0, float("nan")], [1.0, 1.0], r"^first\[1\]: expected a finite number, got nan"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -64,8 +64,9 @@ def saliency_map(
                 raise ValueError(
                     "model: expected a network through which gradients pass, got logits without a gradient"
                 )
-            chosen = logits.gather(1, targets.to(logits.device)[:, None])
-            (gradient,) = torch.autograd.grad(chosen.sum(), pixels)
+            # A copy, because autograd takes no tensor that was made in inference mode.
+            classes = targets.to(logits.device, copy=True)
+            (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), pixels)
             maps.append(gradient.abs().squeeze(1).cpu())
     return torch.cat(maps)
 
