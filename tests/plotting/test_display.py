@@ -143,8 +143,14 @@ def test_where_figures_are_saved_is_printed_in_any_encoding(
     assert len(list((tmp_path / "Größe 図").iterdir())) == 1
 
 
-def test_a_program_without_standard_output_saves_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", None)
+@pytest.mark.parametrize("closed", [False, True], ids=["none", "closed"])
+def test_a_program_whose_output_nobody_reads_saves_its_figures(
+    closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO())
+    stdout.close()
+    monkeypatch.setattr(sys, "stdout", stdout if closed else None)
+    plt.figure()
     plt.figure()
     lab.plotting.show(tmp_path / "figures")
-    assert len(list((tmp_path / "figures").iterdir())) == 1
+    assert len(list((tmp_path / "figures").iterdir())) == 2
