@@ -99,9 +99,11 @@ def private_copy(model: nn.Module) -> nn.Module:
     for module in modules:
         twin = vars(memo[id(module)])
         for name, value in vars(module).items():
+            if name == "_compiled_call_impl":  # what module.compile() leaves; it would run the original
+                continue
             try:
                 twin[name] = copy.copy(value) if name.endswith("_hooks") else copy.deepcopy(value, memo)
-            except Exception:  # noqa: BLE001 - whatever an attribute's own code raises
+            except Exception:  # an attribute's own code may raise anything
                 twin[name] = value
     result: nn.Module = memo[id(model)]
     for parameter in result.parameters():
@@ -134,7 +136,7 @@ def check_logits(logits: object, count: int, classes: int | None = CLASSES) -> T
     >>> check_logits(torch.full((1, 10), 0.1), 1)
     Traceback (most recent call last):
     ...
-    ValueError: model: expected a network that gives logits, got probabilities: every row sums to one; remove the softmax
+    ValueError: model: expected a network that gives logits, got probabilities: every row sums to one; ...
     """
     if not is_dense(logits) or logits.ndim != 2 or len(logits) != count or classes not in (None, logits.shape[1]):
         raise ValueError(

@@ -17,7 +17,7 @@ def saliency_map(
     *,
     batch_size: Count = 250,
 ) -> Tensor:
-    """The absolute gradient of a class's logit with respect to each pixel: |d logit[label] / d pixel|.
+    """The absolute gradient of a class's logit with respect to each pixel, ``|d logit[label] / d pixel|``.
 
     A large value means that a small change of this pixel changes the logit much. Unlike an occlusion map, it says
     nothing about large changes.
