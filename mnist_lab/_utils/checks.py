@@ -295,12 +295,10 @@ def check_integer(value: object, name: str, *, low: int | None = None, high: int
     ValueError: epochs: expected an integer of at least 1, got 0
     """
     expected = integer_text(low, high)
-    if isinstance(value, bool | Tensor) or not isinstance(value, SupportsIndex):
+    # A class of integers, an array and a tensor have the method of an index too.
+    if isinstance(value, bool | np.bool_ | np.ndarray | Tensor | type) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
-    try:
-        number = operator.index(value)
-    except TypeError as error:  # an array has the method too
-        raise TypeError(f"{name}: expected {expected}, got {describe(value)}") from error
+    number = operator.index(value)
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValueError(f"{name}: expected {expected}, got {number}")
     return number

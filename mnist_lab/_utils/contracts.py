@@ -42,6 +42,7 @@ from mnist_lab._utils.checks import (
     choice_text,
     describe,
     integer_text,
+    is_dense,
     number_text,
     tensor_text,
 )
@@ -275,9 +276,8 @@ def checked(function: F) -> F:
             if name in given:
                 given[name] = check(given[name], name)
         for name, (_, other) in contract().items():
-            count, wanted = _count(given.get(name)), _count(given.get(other))
-            if count is not None and wanted is not None and count != wanted:
-                raise ValueError(f"{name}: expected {wanted}, one for each of {other}, got {count}")
+            if name in given and other in given:
+                _require_one_each(name, given[name], other, given[other])
         return function(*bound.args, **bound.kwargs)
 
     wrapper.__contract__ = contract  # type: ignore[attr-defined]
@@ -307,11 +307,12 @@ def _contract(function: Callable[..., Any]) -> Contract:
     return contract
 
 
-def _count(value: object) -> int | None:
-    """The number of entries of a tensor or a list; None for anything else."""
-    if isinstance(value, list) or (isinstance(value, Tensor) and value.ndim):
-        return len(value)
-    return None
+def _require_one_each(name: str, value: object, other: str, many: object) -> None:
+    counts = [
+        len(each) for each in (value, many) if isinstance(each, list) or (isinstance(each, Tensor) and each.ndim)
+    ]
+    if len(counts) == 2 and counts[0] != counts[1]:  # a number serves for all
+        raise ValueError(f"{name}: expected {counts[1]}, one for each of {other}, got {counts[0]}")
 
 
 def checker_of(annotation: Any) -> Check:  # noqa: PLR0911 - one return for each kind of annotation
@@ -399,6 +400,8 @@ def _number(kind: type, bounds: Bounds) -> Check:
 def _instance(kind: type) -> Check:
     if kind is bool:
         return _Rule("True or False", _flag)
+    if kind is Tensor:
+        return _Rule("a dense tensor", _dense)
     article = "an" if kind.__name__[0] in "AEIOU" else "a"
     text = "a string" if kind is str else f"{article} {kind.__name__}"
     return _Rule(text, lambda value, name: check_type(value, name, kind, text))
@@ -478,6 +481,12 @@ def _flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}: expected True or False, got {describe(value)}")
     return bool(value)
+
+
+def _dense(value: Any, name: str) -> Tensor:
+    if not is_dense(value):
+        raise TypeError(f"{name}: expected a dense tensor, got {describe(value)}")
+    return value
 
 
 def _function(value: Any, name: str) -> Any:

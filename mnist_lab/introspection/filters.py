@@ -5,11 +5,12 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from mnist_lab._utils.contracts import FLOATS, Network, TensorOf, checked, describe
+from mnist_lab._utils.contracts import FLOATS, Network, TensorOf, checked
 from mnist_lab.introspection.activations import layer_of
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-Kernels = Annotated[Tensor, TensorOf(("...",), dtypes=FLOATS)]
+Kernels = Annotated[Tensor, TensorOf(("...", 3, 3), dtypes=FLOATS)]
+LayerKernels = Annotated[Tensor, TensorOf(("filters", "channels", 3, 3), dtypes=FLOATS)]
 
 ROOT = 2**0.5
 # Frei and Chen's nine orthogonal masks, by kind.
@@ -33,8 +34,8 @@ def filters(model: Network, layer: str) -> Tensor:
     model
         Any network with convolutions.
     layer
-        The layer's name, as :meth:`torch.nn.Module.named_modules` gives it: ``"conv1"``, or ``"features.0"`` for a layer
-        inside another module.
+        The layer's name, as :meth:`torch.nn.Module.named_modules` gives it: ``"conv1"``, or ``"features.0"`` for a
+        layer inside another module.
 
     Returns
     -------
@@ -64,6 +65,7 @@ def filters(model: Network, layer: str) -> Tensor:
 
 
 @checked
+@torch.no_grad()
 def pattern_shares(filters: Kernels) -> dict[str, Tensor]:
     """The shares of average, edge, ripple, line and spot in each filter.
 
@@ -96,12 +98,12 @@ def pattern_shares(filters: Kernels) -> dict[str, Tensor]:
     >>> {kind: round(float(share), 2) for kind, share in pattern_shares(sobel).items()}
     {'average': 0.0, 'edge': 0.97, 'ripple': 0.03, 'line': 0.0, 'spot': 0.0}
     """
-    _require_3x3(filters)
     energy = filters.square().sum((-2, -1))
     return {kind: _weights(filters, kind).square().sum(-1) / energy for kind in MASKS}
 
 
 @checked
+@torch.no_grad()
 def edge_direction(filters: Kernels) -> Tensor:
     """The direction from dark to bright of the edge in each filter.
 
@@ -121,13 +123,13 @@ def edge_direction(filters: Kernels) -> Tensor:
     >>> edge_direction(brighter_below)
     tensor(90.)
     """
-    _require_3x3(filters)
     right, down = _weights(filters, "edge").unbind(-1)
     return torch.atan2(down, right).rad2deg()
 
 
 @checked
-def smoothness(filters: Kernels) -> Tensor:
+@torch.no_grad()
+def smoothness(filters: Annotated[Tensor, TensorOf(("...", "height", "width"), dtypes=FLOATS)]) -> Tensor:
     """The similarity of neighbouring weights: their mean product over the mean square of all weights.
 
     Parameters
@@ -153,7 +155,8 @@ def smoothness(filters: Kernels) -> Tensor:
 
 
 @checked
-def similarity(filters: Kernels) -> Tensor:
+@torch.no_grad()
+def similarity(filters: Annotated[Tensor, TensorOf(("N", "M", "..."), dtypes=FLOATS)]) -> Tensor:
     """The similarity of every pair of filters: the absolute cosine of the angle between them.
 
     Parameters
@@ -177,7 +180,8 @@ def similarity(filters: Kernels) -> Tensor:
 
 
 @checked
-def describe_filters(filters: Kernels) -> dict[str, float]:
+@torch.no_grad()
+def describe_filters(filters: LayerKernels) -> dict[str, float]:
     """A layer's filters in a few numbers, each a mean over its filters or kernels.
 
     Parameters
@@ -211,8 +215,3 @@ def _weights(filters: Tensor, kind: str) -> Tensor:
     masks = torch.tensor(MASKS[kind], dtype=filters.dtype, device=filters.device)
     masks = masks / masks.square().sum((-2, -1), keepdim=True).sqrt()
     return torch.einsum("...hw,mhw->...m", filters, masks)
-
-
-def _require_3x3(filters: Tensor) -> None:
-    if filters.shape[-2:] != (3, 3):
-        raise ValueError(f"filters: expected shape (..., 3, 3), got {describe(filters)}")
