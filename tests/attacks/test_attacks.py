@@ -517,3 +517,30 @@ def test_a_step_may_be_small() -> None:
     model, image = lab.DigitCNN(seed=0), torch.full((1, 1, 28, 28), 99.0)
     result = lab.targeted_attack(model, image, [5], beta=0.0, start="image", step_size=0.5, steps=1)
     assert 0 < float((result.images - image).abs().max()) < 1
+
+
+class Cliff(nn.Module):
+    """A logit that rises slowly with the distance from black, and from a distance of 500 on ten thousand times as fast."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        distance = images.flatten(1).double().sum(dim=1) / 28  # of an even image, in L2
+        logit = 1e-4 * distance + (distance - 500).relu() - 200
+        return torch.stack([torch.zeros_like(logit), logit, *[torch.full_like(logit, -9)] * 8], dim=1)
+
+
+@pytest.mark.parametrize("steps", [50, 200, 1000])
+def test_the_search_does_not_run_away_where_the_gradient_grows(steps: int) -> None:
+    """Each failure lowers beta and lengthens the step: without a limit the first step past 500 ends at 7,140."""
+    result = lab.targeted_attack(Cliff(), torch.zeros(1, 1, 28, 28), [1], start="image", steps=steps)
+    assert result.success.all()
+    assert 700 <= float(result.l2) < 900
+
+
+def test_more_steps_are_never_worse(trained: lab.DigitCNN, bar_dataset: lab.Dataset) -> None:
+    images, targets = (rows[::4] for rows in pairs(bar_dataset.test, 1))
+    distances = [
+        lab.targeted_attack(trained, images, targets, start="image", steps=steps).l2 for steps in (30, 120, 480)
+    ]
+    for few, many in zip(distances, distances[1:], strict=False):
+        assert many.mean() <= few.mean()
+        assert (many <= 1.02 * few).all()  # to within a pixel's rounding or two
