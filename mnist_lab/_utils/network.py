@@ -87,9 +87,9 @@ def private_copy(model: nn.Module) -> nn.Module:
     memo: dict[int, Any] = {}
     scripted = [module for module in model.modules() if isinstance(module, torch.jit.ScriptModule)]
     inner = {id(part) for module in scripted for part in module.modules() if part is not module}
-    for module in scripted:
-        if id(module) not in inner:
-            memo[id(module)] = copy.deepcopy(module)
+    for script in scripted:
+        if id(script) not in inner:
+            memo[id(script)] = copy.deepcopy(script)
     modules = [module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)]
     for module in modules:
         memo[id(module)] = object.__new__(type(module))

@@ -4,7 +4,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -205,6 +205,10 @@ class Recurrent(nn.Module):
         return outputs
 
 
+def compiled(model: nn.Module) -> nn.Module:
+    return cast("nn.Module", torch.compile(model, backend="eager"))
+
+
 def compiled_in_place() -> nn.Module:
     model = lab.DigitCNN(batch_norm=True)
     model.compile(backend="eager")
@@ -221,7 +225,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "scripted submodule": scripted,
     "recurrent": Recurrent,
     "data-parallel": lambda: nn.DataParallel(lab.DigitCNN(batch_norm=True)),
-    "compiled": lambda: torch.compile(lab.DigitCNN(batch_norm=True), backend="eager"),  # type: ignore[dict-item]
+    "compiled": lambda: compiled(lab.DigitCNN(batch_norm=True)),
     "compiled in place": compiled_in_place,
 }
 
@@ -269,7 +273,7 @@ def test_wrappers_are_taken_off() -> None:
     model = lab.DigitCNN()
     assert unwrapped(model) is model
     assert unwrapped(nn.DataParallel(nn.DataParallel(model))) is model
-    assert unwrapped(torch.compile(nn.DataParallel(model), backend="eager")) is model  # type: ignore[arg-type]
+    assert unwrapped(compiled(nn.DataParallel(model))) is model
 
 
 # Several threads
