@@ -46,11 +46,31 @@ def answer(question: str, text: Annotated[str, NotBlank()], *, dataset: Dataset 
     text = " ".join(text.split())
     if dataset is not None and dataset.name != "mnist":
         text += f" (Measured on {dataset.name} digits, not on MNIST.)"
-    if sys.stdout is not None:  # a program without a console has none
-        lines = textwrap.fill(f"Answer to {question}: {text}", width=88)
-        print(printable(lines, sys.stdout))  # noqa: T201 - printing is this function's purpose
+    _print(f"Answer to {question}: {text}")
     folder = os.environ.get(ANSWERS_VARIABLE)
     if folder:
         entry = {"question": question, "text": text, "dataset": None if dataset is None else dataset.name}
         with written_whole(Path(folder) / f"{question}.json") as partial:
             partial.write_text(json.dumps(entry, indent=1), encoding="utf-8")
+
+
+@checked
+def reading(text: Annotated[str, NotBlank()]) -> None:
+    """Print what is seen in the figure above, in words that the page computed. The site shows it as a paragraph.
+
+    Parameters
+    ----------
+    text
+        One to four sentences.
+
+    Examples
+    --------
+    >>> reading("Most filters are edges: 24 of 32.")
+    What is seen: Most filters are edges: 24 of 32.
+    """
+    _print(f"What is seen: {' '.join(text.split())}")
+
+
+def _print(text: str) -> None:
+    if sys.stdout is not None:  # a program without a console has none
+        print(printable(textwrap.fill(text, width=88), sys.stdout))  # noqa: T201 - printing is what it is for
