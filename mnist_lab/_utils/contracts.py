@@ -302,7 +302,7 @@ def _contract(function: Callable[..., Any]) -> Contract:
         if name in hints:
             other = next((per.other for per in _constraints(hints[name]) if isinstance(per, Per)), "")
             contract[name] = checker_of(hints[name]), other
-        elif name != "self":
+        elif name not in ("self", "cls"):
             raise TypeError(f"{function.__qualname__}: expected an annotation for {name!r}, got none")
     return contract
 
