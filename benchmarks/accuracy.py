@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import mean, stdev
+from typing import Literal
 
 import mnist_lab as lab
 from benchmarks.measure import environment, told, write
@@ -58,7 +59,7 @@ class Result:
     """
 
     variant: str
-    network: str
+    network: Literal["plain", "batch_norm"]
     validation: tuple[float, ...]
     test: tuple[float, ...] = ()
 
@@ -110,20 +111,20 @@ def keep(results: list[Result], where: dict[str, str]) -> None:
     write("accuracy", values, table(results, where))
 
 
-def _network(dataset: lab.Dataset, name: str, variant: str, seed: int) -> lab.TrainedNetwork:
+def _network(dataset: lab.Dataset, name: Literal["plain", "batch_norm"], variant: str, seed: int) -> lab.TrainedNetwork:
     changes = {**CHANGES.get(variant, {}), "seed": seed}
     recipe = replace(lab.Recipe.accurate(), **changes)  # type: ignore[arg-type]
     return lab.trained(name, seed=seed, recipe=recipe, dataset=dataset)
 
 
 def points(values: Sequence[float]) -> str:
-    """Accuracies as text: the mean in per cent, the deviation over the seeds in points, and their number.
+    """Accuracies as text: the mean in per cent, the standard deviation over the seeds in points, and their number.
 
     >>> points([0.995, 0.997])
     '99.60 % ± 0.14 (n = 2)'
     """
-    deviation = f" ± {100 * stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{100 * mean(values):.2f} %{deviation} (n = {len(values)})"
+    std = f" ± {100 * stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * mean(values):.2f} %{std} (n = {len(values)})"
 
 
 def given(result: Result, recipe: Result) -> str:

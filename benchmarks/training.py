@@ -24,6 +24,7 @@ from torchvision import datasets, transforms
 import mnist_lab as lab
 from benchmarks.measure import Row, apart, rounded, seconds, turns
 from mnist_lab._utils.messages import progress
+from mnist_lab.training.recipe import Precision
 
 USUAL = "the usual loop"
 GOAL = 0.99
@@ -118,7 +119,7 @@ def usual_epoch(quick: bool) -> float:
     return seconds(lambda: next(_usual(quick)))
 
 
-def our_epoch(quick: bool, precision: str) -> float:
+def our_epoch(quick: bool, precision: Precision) -> float:
     """Seconds of an epoch of ours."""
     recipe = lab.Recipe(epochs=1, precision=precision)
     return lab.fit(lab.DigitCNN(), _dataset(quick), recipe, progress=False).seconds[0]
@@ -127,7 +128,7 @@ def our_epoch(quick: bool, precision: str) -> float:
 def epoch(quick: bool) -> list[Row]:
     """An epoch of each precision, and its arithmetic rate beside that of matrix products."""
     count = len(_dataset(quick).train)
-    precisions = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    precisions: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     with apart() as usual, apart() as ours:
         contestants: dict[str, Callable[[], float]] = {USUAL: partial(usual, usual_epoch, quick)}
         for precision, dtype in precisions.items():

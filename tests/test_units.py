@@ -27,7 +27,9 @@ def digits() -> Tensor:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_images_scaled_to_one_are_warned_of_at_the_callers_line(call: str) -> None:
-    with pytest.warns(UserWarning, match=r"^images?: expected pixel intensities in 0..255, got values that all lie in 0..1") as seen:
+    with pytest.warns(
+        UserWarning, match=r"^images?: expected pixel intensities in 0..255, got values that all lie in 0..1"
+    ) as seen:
         CALLS[call](digits() / 255)
     assert seen[0].filename == __file__
 

@@ -20,7 +20,8 @@ def table(
 ) -> str:
     """A table of at most 80 columns of text.
 
-    Text is aligned left and numbers right, with a comma between thousands. A column that holds a number is aligned right.
+    Text is aligned left and numbers right, with a comma between thousands. A column that holds a number is aligned
+    right.
 
     Parameters
     ----------

@@ -192,12 +192,13 @@ def gradient_ascent(
 
 
 def search(runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Callback | None) -> Trajectory:
-    """Search the largest beta, and hence the least distortion, with which the rounded image is classified as its target.
+    """Search for the largest beta with which the rounded image is classified as its target: the least distortion.
 
     The update is that of gradient ascent, X <- X + step_size * dC/dX. The network sees only the image rounded to uint8,
     so every success holds for the stored image. A row's step size is a fraction of 784 / (2 beta), the step to the
     balance of the penalty and the gradient, and a step is at most 255 long. Beta rises after every success and falls
-    after every failure, by ever less, so that the row settles at the decision boundary. The nearest success is returned.
+    after every failure, by ever less, so that the row settles at the decision boundary. The nearest success is
+    returned.
     """
     originals = cost.originals
     assert originals is not None

@@ -88,7 +88,9 @@ class AttackResult:
 
     def __repr__(self) -> str:
         count = len(self.targets)
-        lines = [f"{count} images after {len(self.cost) - 1} steps, {int(self.success.sum())} classified as their target"]
+        lines = [
+            f"{count} images after {len(self.cost) - 1} steps, {int(self.success.sum())} classified as their target"
+        ]
         if count:
             lines.append(f"median probability {float(self.rounded_target_probability.median()):.4f}")
             if self.originals is not None:

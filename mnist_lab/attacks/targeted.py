@@ -18,7 +18,6 @@ from mnist_lab._utils.contracts import (
     Seed,
     TensorOf,
     checked,
-    describe,
 )
 from mnist_lab._utils.network import running
 from mnist_lab.attacks.gradient_ascent import (
@@ -81,8 +80,8 @@ def targeted_attack(
         ``"logit"`` maximizes logits[target], as in the assignment. ``"margin"`` maximizes logits[target] minus the
         largest other logit. By default the logit where beta is given, and the margin where it is searched; see Notes.
     step_size
-        In squared intensities per logit. By default 2000 or, if less, half of 784 / (2 beta), the step to the balance of
-        penalty and gradient; steps of twice that diverge. A search sets its own.
+        In squared intensities per logit. By default 2000 or, if less, half of 784 / (2 beta), the step to the balance
+        of penalty and gradient; steps of twice that diverge. A search sets its own.
     steps
         Number of updates.
     sigma
@@ -106,9 +105,9 @@ def targeted_attack(
     Notes
     -----
     A large target logit need not be the largest: other logits may rise with it. So with the logit as the objective a
-    smaller beta can lose the target again. The margin is positive exactly where the target is predicted, and its maximum
-    falls as beta rises, so that the largest successful beta is well defined. With the margin the cost is the Lagrangian
-    of the least distortion: Carlini and Wagner's without the hinge, with their c = 784 / beta.
+    smaller beta can lose the target again. The margin is positive exactly where the target is predicted, and its
+    maximum falls as beta rises, so that the largest successful beta is well defined. With the margin the cost is the
+    Lagrangian of the least distortion: Carlini and Wagner's without the hinge, with their c = 784 / beta.
 
     References
     ----------

@@ -227,14 +227,18 @@ class _Signals(TorchFunctionMode):
         """Run a function, and tell the signals that it was applied to."""
         kwargs = kwargs or {}
         given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        given += [item for value in args if isinstance(value, tuple | list) for item in value if isinstance(item, Tensor)]
+        given += [
+            item for value in args if isinstance(value, tuple | list) for item in value if isinstance(item, Tensor)
+        ]
         applied = [
             signal
             for signal in self.signals.values()
             if any(value is signal.followed or any(value is used for used in signal.used) for value in given)
         ]
         result = function(*args, **kwargs)
-        produces = isinstance(result, Tensor) or (isinstance(result, tuple) and any(isinstance(r, Tensor) for r in result))
+        produces = isinstance(result, Tensor) or (
+            isinstance(result, tuple) and any(isinstance(r, Tensor) for r in result)
+        )
         if produces and getattr(function, "__name__", "").strip("_") not in LOOKED_AT:
             for signal in applied:
                 signal.use(function, args, kwargs, result)

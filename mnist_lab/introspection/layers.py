@@ -172,8 +172,8 @@ def require_layers(model: nn.Module) -> None:
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             raise ValueError(
-                f"model: expected a network of Python modules, got {name or 'one'} of the class {type(module).__name__}, "
-                "a scripted or traced module whose layers cannot be seen"
+                f"model: expected a network of Python modules, got {name or 'one'} of the class "
+                f"{type(module).__name__}, a scripted or traced module whose layers cannot be seen"
             )
 
 
@@ -183,8 +183,8 @@ def require_parameters(model: nn.Module) -> None:
     for name, module in model.named_modules():
         if hasattr(module, "_packed_params") or ".quantized." in f"{type(module).__module__}.":
             raise ValueError(
-                f"model: expected layers with parameters, got {name!r} of the class {type(module).__name__}, a quantized "
-                "layer whose packed weights are not counted"
+                f"model: expected layers with parameters, got {name!r} of the class {type(module).__name__}, "
+                "a quantized layer whose packed weights are not counted"
             )
 
 
@@ -198,9 +198,7 @@ def watch(runner: Runner, image: Tensor) -> LayerShapes:
     image
         Its input, in a batch of one.
     """
-    layers = {
-        layer: name for name, layer in named_layers(runner.model) if is_whole(layer) or not any(layer.children())
-    }
+    layers = {layer: name for name, layer in named_layers(runner.model) if is_whole(layer) or not any(layer.children())}
     arithmetic = _Arithmetic()
     recorder = _Recorder(image, layers, arithmetic)
     with ExitStack() as stack:
@@ -220,10 +218,22 @@ def watch(runner: Runner, image: Tensor) -> LayerShapes:
 class _Arithmetic(TorchDispatchMode):
     """Counts the multiply-adds of torch's operations, and the operations whose products cannot be counted."""
 
-    HIDDEN = ("rnn", "lstm", "gru", "native_multi_head", "transformer", "trilinear", "cdist", "fft", "linalg", "mv", "dot")
+    HIDDEN = (
+        "rnn",
+        "lstm",
+        "gru",
+        "native_multi_head",
+        "transformer",
+        "trilinear",
+        "cdist",
+        "fft",
+        "linalg",
+        "mv",
+        "dot",
+    )
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count = self.unknown = 0
 
     def __torch_dispatch__(

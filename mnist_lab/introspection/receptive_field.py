@@ -167,5 +167,3 @@ class ReceptiveField:
         return ReceptiveField(
             self.pixels, tuple(one.then(other) for one, other in zip(self.windows, windows, strict=True)), grid
         )
-
-

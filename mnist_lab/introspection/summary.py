@@ -232,7 +232,7 @@ def layer_shapes(model: Architecture, input_shape: Shape = (1, 28, 28)) -> Layer
         for dtype in dtypes:
             try:
                 return watch(runner, torch.zeros(1, *shape, dtype=dtype, device=runner.device))
-            except Exception as error:  # noqa: BLE001 - whatever the network raises
+            except Exception as error:
                 fault = error
     raise ValueError(
         "input_shape: expected the shape of one input of the network, without the batch, "

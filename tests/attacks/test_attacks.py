@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 import torch
@@ -498,7 +499,10 @@ def test_maximizing_refuses(options: dict[str, object], message: str) -> None:
         ({"beta": torch.tensor([0.1])}, "beta: expected 2, one for each of images, got 1"),
         ({"beta": torch.tensor([0.1, -0.1])}, "beta: expected finite values of at least 0"),
         ({"beta": torch.tensor([0.1, torch.nan])}, "beta: expected finite values of at least 0"),
-        ({"beta": torch.tensor([1, 2])}, "beta: expected a finite number of at least 0 or a dense floating-point tensor"),
+        (
+            {"beta": torch.tensor([1, 2])},
+            "beta: expected a finite number of at least 0 or a dense floating-point tensor",
+        ),
         ({"beta": None}, "beta"),
         ({"beta": "search", "step_size": 1.0}, "beta: expected a number or a tensor with a step_size"),
         ({"beta": "search", "clip": None}, "beta: expected a number or a tensor with a step_size"),
@@ -520,7 +524,7 @@ def test_a_step_may_be_small() -> None:
 
 
 class Cliff(nn.Module):
-    """A logit that rises slowly with the distance from black, and from a distance of 500 on ten thousand times as fast."""
+    """A logit that rises slowly with the distance from black, and 10,000 times as fast beyond a distance of 500."""
 
     def forward(self, images: Tensor) -> Tensor:
         distance = images.flatten(1).double().sum(dim=1) / 28  # of an even image, in L2
@@ -541,6 +545,6 @@ def test_more_steps_are_never_worse(trained: lab.DigitCNN, bar_dataset: lab.Data
     distances = [
         lab.targeted_attack(trained, images, targets, start="image", steps=steps).l2 for steps in (30, 120, 480)
     ]
-    for few, many in zip(distances, distances[1:], strict=False):
+    for few, many in pairwise(distances):
         assert many.mean() <= few.mean()
         assert (many <= 1.02 * few).all()  # to within a pixel's rounding or two

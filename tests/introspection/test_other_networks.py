@@ -43,7 +43,7 @@ class Functional(nn.Module):
 
 MONOTONE: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
-    "in place": lambda x: functional.relu_(x),
+    "in place": functional.relu_,
     "tensor method": lambda x: x.relu(),
     "leaky": lambda x: functional.leaky_relu(x, 0.2),
     "elu": functional.elu,
@@ -67,7 +67,9 @@ def test_activations_are_what_the_layers_own_nonlinearity_passes_on(name: str, p
         torch.testing.assert_close(lab.activations(model, digits(), "conv"), MONOTONE[name](before.clone()))
 
 
-@pytest.mark.parametrize("nonlinearity", [functional.gelu, functional.silu, nn.Hardswish()], ids=["gelu", "silu", "hardswish"])
+@pytest.mark.parametrize(
+    "nonlinearity", [functional.gelu, functional.silu, nn.Hardswish()], ids=["gelu", "silu", "hardswish"]
+)
 def test_a_nonlinearity_that_is_not_monotone(nonlinearity: Callable[[Tensor], Tensor]) -> None:
     """Before the pool it is the layer's own. After it, there is no such value ahead of the pool."""
     model = Functional(nonlinearity, pool_first=False).double()
@@ -75,7 +77,9 @@ def test_a_nonlinearity_that_is_not_monotone(nonlinearity: Callable[[Tensor], Te
         before = model.conv(digits().double() / 255)
     torch.testing.assert_close(lab.activations(model, digits(), "conv"), nonlinearity(before))
     pooled = Functional(nonlinearity, pool_first=True).double()
-    with pytest.raises(ValueError, match="^layer: expected one whose non-linearity is known, got 'conv', which is pooled"):
+    with pytest.raises(
+        ValueError, match="^layer: expected one whose non-linearity is known, got 'conv', which is pooled"
+    ):
         lab.activations(pooled, digits(), "conv")
     torch.testing.assert_close(lab.activations(pooled, digits(), "conv", pre_activation=True), before)
 
@@ -188,7 +192,12 @@ def test_scripted_and_traced_networks_are_run_but_not_looked_into() -> None:
     traced = torch.jit.trace(inner, torch.zeros(2, 1, 28, 28))
     split = lab.Split(digits(), torch.tensor([1, 2, 3]))
     for model in (scripted, traced):
-        for look in (lab.layer_shapes, lab.parameter_counts, lab.neuron_counts, lambda m: lab.activations(m, digits(), "1")):
+        for look in (
+            lab.layer_shapes,
+            lab.parameter_counts,
+            lab.neuron_counts,
+            lambda m: lab.activations(m, digits(), "1"),
+        ):
             with pytest.raises(ValueError, match="^model: expected a network of Python modules, got one of the class"):
                 look(model)
         assert lab.evaluate(model, split).loss == pytest.approx(lab.evaluate(inner, split).loss)

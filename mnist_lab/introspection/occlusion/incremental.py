@@ -1,12 +1,12 @@
 """Incremental inference: evaluate a network only where a patch on its input can change something.
 
-A patch on an image changes few pixels. A 5x5 patch changes at most 7x7 outputs of the first convolution and 4x4 after its
-pooling; everything else is as for the image without the patch. So that is computed once, and for each patch only the
-difference.
+A patch on an image changes few pixels. A 5x5 patch changes at most 7x7 outputs of the first convolution and 4x4 after
+its pooling; everything else is as for the image without the patch. So that is computed once, and for each patch only
+the difference.
 
-A convolution is linear: its output for the changed image is its output for the image plus its output for the change. So a
-change is convolved by itself. Pooling and pointwise layers are not linear: they get the convolution's output in a window
-around the change, with the change added. The layers are taken in stages, each from a convolution up to the next.
+A convolution is linear: its output for the changed image is its output for the image plus its output for the change. So
+a change is convolved by itself. Pooling and pointwise layers are not linear: they get the convolution's output in a
+window around the change, with the change added. The layers are taken in stages, each from a convolution up to the next.
 
 The idea is known from Nakandala, Kumar and Papakonstantinou, *Incremental and approximate inference for faster
 occlusion-based deep CNN explanations* (Krypton), SIGMOD 2019.
@@ -82,7 +82,9 @@ class Incremental:
     >>> image, patched, white = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8)
     >>> patched[:, :, :2, :2] = 1
     >>> with torch.no_grad():
-    ...     torch.allclose(Incremental(network, (0,), (0,), 2, (8, 8)).logits(image, white), network(patched), atol=1e-6)
+    ...     torch.allclose(
+    ...         Incremental(network, (0,), (0,), 2, (8, 8)).logits(image, white), network(patched), atol=1e-6
+    ...     )
     True
     """
 
@@ -144,7 +146,9 @@ class Incremental:
         """
         sums = self._dense(image.flatten(1)).repeat(len(changes), 1)
         table = _with_none(changes.reshape(-1, changes.shape[3]))
-        for weight, patches, indices in zip(self._weights, self._plan.patches_of_row, self._plan.changes_of_row, strict=True):
+        for weight, patches, indices in zip(
+            self._weights, self._plan.patches_of_row, self._plan.changes_of_row, strict=True
+        ):
             sums[patches].addmm_(_rows(table, indices).flatten(1), weight.T)
         logits: Tensor = self._rest(sums)
         return logits
@@ -168,7 +172,7 @@ class _Stage:
     @property
     def windows(self) -> tuple[tuple[Window, Window], tuple[Window, Window]]:
         """The windows of the convolution and of the layers after it, along rows and along columns."""
-        convolution = [] if self.convolution is None else [self.convolution]
+        convolution: list[nn.Module] = [] if self.convolution is None else [self.convolution]
         down, across = ((_window(convolution, axis), _window(list(self.rest), axis)) for axis in (0, 1))
         return down, across
 

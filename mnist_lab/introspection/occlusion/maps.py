@@ -147,7 +147,9 @@ def occluded_probabilities(
     """
     paint = fill if isinstance(fill, Tensor) else torch.full((1, 1, SIDE, SIDE), fill)
     if len(paint) not in (1, len(images)):
-        raise ValueError(f"fill: expected one digit, or one for each of the {len(images)} images, got {describe(paint)}")
+        raise ValueError(
+            f"fill: expected one digit, or one for each of the {len(images)} images, got {describe(paint)}"
+        )
     maps = []
     shown = progress and len(images) > 1
     with (

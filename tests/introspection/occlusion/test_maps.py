@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 import mnist_lab as lab
 from mnist_lab.introspection.occlusion import incremental, maps
+from mnist_lab.introspection.occlusion.maps import occluded_probabilities, patch_masks
 from mnist_lab.introspection.occlusion.windows import Interval
 from mnist_lab.model import Standardize
-from mnist_lab.introspection.occlusion.maps import occluded_probabilities, patch_masks
 from tests.conftest import no_trace
 
 PATCHES = (1, 2, 3, 4, 5)
