@@ -308,9 +308,7 @@ def _contract(function: Callable[..., Any]) -> Contract:
 
 
 def _require_one_each(name: str, value: object, other: str, many: object) -> None:
-    counts = [
-        len(each) for each in (value, many) if isinstance(each, list) or (isinstance(each, Tensor) and each.ndim)
-    ]
+    counts = [len(each) for each in (value, many) if isinstance(each, list) or (isinstance(each, Tensor) and each.ndim)]
     if len(counts) == 2 and counts[0] != counts[1]:  # a number serves for all
         raise ValueError(f"{name}: expected {counts[1]}, one for each of {other}, got {counts[0]}")
 
@@ -421,9 +419,9 @@ def _union(members: list[Check], *, optional: bool) -> Check:
                 return member(value, name)
             except (TypeError, ValueError) as error:
                 errors.append(error)
-        # The member whose type is right says best what is wrong.
+        # The member whose type is right says best what is wrong: with the value, or with one of its entries.
         for fault in errors:
-            if isinstance(fault, ValueError):
+            if isinstance(fault, ValueError) or str(fault).startswith(f"{name}["):
                 raise fault
         raise TypeError(f"{name}: expected {text}, got {describe(value)}")
 
