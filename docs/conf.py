@@ -34,6 +34,7 @@ extensions = [
     "accessible",
     "report_pdf",
     "notebook_cells",
+    "contracts",
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]

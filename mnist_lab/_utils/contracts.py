@@ -47,6 +47,8 @@ from mnist_lab._utils.checks import (
     tensor_text,
 )
 
+ANYTHING = "anything"  # what a function that checks an argument in its body expects of it
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -157,7 +159,7 @@ class IsNetwork:
         return check_network(value, name, runs=self.runs, gradients=self.gradients)
 
     def __str__(self) -> str:
-        return "a torch.nn.Module"
+        return f"a torch.nn.Module{' through which gradients pass' if self.gradients else ''}"
 
 
 @dataclass(frozen=True)
@@ -287,8 +289,11 @@ def checked(function: F) -> F:
 def contract_of(function: Callable[..., Any]) -> dict[str, str]:
     """What each argument of a checked function or class is expected to be; nothing for one that is not checked.
 
-    >>> contract_of(check_network)
-    {}
+    >>> @checked
+    ... def half(length: Annotated[int, Between(2, 28)]) -> int:
+    ...     return length // 2
+    >>> contract_of(half), contract_of(len)
+    ({'length': 'an integer in 2..28'}, {})
     """
     called = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
     contract: Callable[[], Contract] = getattr(called, "__contract__", dict)
@@ -352,7 +357,7 @@ def checker_of(annotation: Any) -> Check:  # noqa: PLR0911 - one return for each
     if origin is Callable:
         return _Rule("a function", _function)
     if base in (Any, object) or isinstance(base, TypeVar):
-        return _Rule("anything", lambda value, _: value)
+        return _Rule(ANYTHING, lambda value, _: value)
     if isinstance(base, type):
         return _instance(base)
     raise TypeError(f"no check is known for the annotation {annotation!r}")
@@ -447,7 +452,8 @@ def _tuple(arguments: tuple[Any, ...]) -> Check:
 
 
 def _sequence(member: Check, size: Sized) -> Check:
-    text = f"a sequence{f' of {size}' if size != Sized() else ''}, each {member}"
+    each = f", each {member}" if str(member) != ANYTHING else ""
+    text = f"a sequence{f' of {size}' if size != Sized() else ''}{each}"
 
     def check(value: Any, name: str) -> Any:
         if isinstance(value, Tensor):
