@@ -6,10 +6,12 @@ from typing import Annotated
 
 import numpy as np
 from scipy import stats
+from torch import Tensor
 
-from mnist_lab._utils.contracts import AtLeast, Confidence, Count, Per, Sized, checked
+from mnist_lab._utils.contracts import AtLeast, Confidence, Count, Per, Sized, TensorOf, checked
 
 Sample = Annotated[Sequence[float], Sized(2)]
+Crossed = Annotated[Tensor, TensorOf(("pairs", "items"))]
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,70 @@ def paired_comparison(
     t = np.inf if std == 0 else abs(mean) / (std / np.sqrt(len(differences)))
     p_value = 1.0 if mean == 0 else float(2 * stats.t.sf(t, len(differences) - 1))
     return PairedComparison(tuple(differences.tolist()), mean, std, mean - margin, mean + margin, p_value, confidence)
+
+
+@checked
+def crossed_comparison(
+    first: Crossed, second: Annotated[Crossed, Per("first")], confidence: Confidence = 0.95
+) -> PairedComparison:
+    """Compare two methods whose pairs were all measured on the same items, such as networks on the same images.
+
+    Both the pairs (the seeds, say) and the items (the images) are a sample, and another sample of either would give
+    another mean difference. The interval covers both. That of :func:`paired_comparison` covers the pairs alone.
+
+    Parameters
+    ----------
+    first, second
+        The measured values (pairs, items), in the same order; at least two pairs and two items.
+    confidence
+        The probability that the interval contains the true mean difference, between 0 and 1.
+
+    Returns
+    -------
+    PairedComparison
+        The differences, second minus first, one mean per pair.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are fewer than two pairs or items, the shapes differ, or one value is not a finite number.
+
+    References
+    ----------
+    Clark, *The language-as-fixed-effect fallacy*, 1973. Satterthwaite, *An approximate distribution of estimates of
+    variance components*, 1946.
+
+    Examples
+    --------
+    >>> import torch
+    >>> plain = torch.tensor([[1, 0, 1, 0], [1, 0, 0, 1]])  # two seeds, four images
+    >>> other = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    >>> comparison = crossed_comparison(plain, other)
+    >>> comparison.differences, comparison.mean, comparison.significant
+    ((0.5, 0.25), 0.375, False)
+    """
+    if min(first.shape) < 2:
+        raise ValueError(f"first: expected at least two pairs and two items, got shape {tuple(first.shape)}")
+    if first.shape != second.shape:
+        raise ValueError(f"second: expected shape {tuple(first.shape)}, that of first, got {tuple(second.shape)}")
+    table = (second.detach().double() - first.detach().double()).cpu().numpy()
+    pairs, items = table.shape
+    by_pair, by_item, mean = table.mean(axis=1), table.mean(axis=0), table.mean()
+    residual = table - by_pair[:, None] - by_item + mean
+    # The variance of the mean that each of the three contributes, with its degrees of freedom.
+    free = np.array([pairs - 1, items - 1, (pairs - 1) * (items - 1)])
+    parts = np.array([by_pair.var(), by_item.var(), residual.var()]) / free
+    variance = max(parts[0] + parts[1] - parts[2], *parts[:2])
+    if variance == 0:
+        degrees, t = float(pairs - 1), np.inf
+    else:
+        degrees = float(variance**2 / (parts**2 / free).sum())
+        t = abs(mean) / np.sqrt(variance)
+    margin = float(stats.t.isf((1 - confidence) / 2, degrees) * np.sqrt(variance))
+    p_value = 1.0 if mean == 0 else float(2 * stats.t.sf(t, degrees))
+    std = float(by_pair.std(ddof=1))
+    low, high = float(mean) - margin, float(mean) + margin
+    return PairedComparison(tuple(by_pair.tolist()), float(mean), std, low, high, p_value, confidence)
 
 
 def _estimate(values: np.ndarray, confidence: float) -> tuple[float, float, float]:

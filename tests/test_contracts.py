@@ -88,6 +88,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "answer": {"question": "1.4"},
     "class_indices": {"labels": torch.eye(10)[[3, 4]]},
     "class_selectivity": {"activations": ANSWERS[:2], "labels": torch.tensor([3, 4])},
+    "crossed_comparison": {"first": FEATURES, "second": FEATURES.flip(0)},
     "describe_filters": {"filters": KERNELS},
     "estimates": {"names": ["a", "b"], "limits": (None, 1.0), "marked": [0.3, 0.3]},
     "filters": {"layer": "conv1"},
@@ -152,6 +153,7 @@ MORE_BAD: dict[tuple[str, str], Mapping[str, object]] = {
         "ragged": [[1], [1, 2]],
     },
     ("class_selectivity", "labels"): {"of one class": torch.tensor([3, 3])},
+    ("crossed_comparison", "second"): {"of another shape": FEATURES[:, :4], "of fewer pairs": FEATURES[:2]},
     ("estimates", "limits"): {"falling": (1.0, 0.0)},
     ("estimates", "marked"): {"one too many": [0.3] * 3, "one too few": [0.3]},
     ("estimates", "series"): {

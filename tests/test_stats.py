@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mnist_lab.stats import Interval, mean_interval, paired_comparison, proportion_interval
+from mnist_lab.stats import Interval, crossed_comparison, mean_interval, paired_comparison, proportion_interval
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (9_931, 10_000), (3, 7)])
@@ -112,3 +112,52 @@ def test_a_comparison_needs_two_pairs_of_finite_values() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             paired_comparison(first, second)
+
+
+def crossed(pairs: int, items: int, spreads: tuple[float, float, float], seed: int) -> torch.Tensor:
+    """Differences (pairs, items) of mean zero, from an effect of each pair, of each item, and of both together."""
+    random = np.random.default_rng(seed)
+    by_pair, by_item, rest = (
+        spread * random.normal(size=shape)
+        for spread, shape in zip(spreads, [(pairs, 1), (1, items), (pairs, items)], strict=True)
+    )
+    return torch.from_numpy(by_pair + by_item + rest)
+
+
+def test_where_items_do_not_matter_a_crossed_comparison_is_the_paired_one() -> None:
+    second = torch.tensor([1.0, 2.0, 4.0, 5.0])
+    found = crossed_comparison(torch.zeros(4, 9), second[:, None].expand(4, 9))
+    expected = paired_comparison([0.0] * 4, second.tolist())
+    assert (found.mean, found.low, found.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    assert (found.std, found.p_value) == pytest.approx((expected.std, expected.p_value))
+    assert found.differences == pytest.approx(expected.differences)
+
+
+def test_where_pairs_do_not_matter_a_crossed_comparison_is_of_the_items() -> None:
+    values = torch.tensor([1.0, 2.0, 4.0, 5.0])
+    found = crossed_comparison(torch.zeros(6, 4), values.expand(6, 4))
+    expected = mean_interval(values.tolist())
+    assert (found.mean, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+
+
+def test_a_crossed_interval_contains_the_true_difference_as_often_as_it_says() -> None:
+    for spreads in ((1.0, 1.0, 1.0), (0.3, 2.0, 3.0)):
+        tables = [crossed(5, 40, spreads, seed) for seed in range(600)]
+        found = [crossed_comparison(torch.zeros_like(table), table, confidence=0.9) for table in tables]
+        alone = [paired_comparison([0.0] * 5, table.mean(dim=1).tolist(), confidence=0.9) for table in tables]
+        hits, fewer = (sum(each.low <= 0 <= each.high for each in kind) / len(tables) for kind in (found, alone))
+        assert hits == pytest.approx(0.9, abs=0.04)
+        assert fewer < hits, "an interval over the pairs alone leaves out that other items might have been measured"
+
+
+def test_a_crossed_comparison_needs_tables_of_one_shape() -> None:
+    zeros = torch.zeros(2, 3)
+    for first, second, message in (
+        (zeros[:1], zeros[:1], r"^first: expected at least two pairs and two items, got shape \(1, 3\)"),
+        (zeros[:, :1], zeros[:, :1], r"^first: expected at least two pairs and two items, got shape \(2, 1\)"),
+        (zeros, zeros[:, :2], r"^second: expected shape \(2, 3\), that of first, got \(2, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            crossed_comparison(first, second)
+    none = crossed_comparison(zeros, zeros)
+    assert (none.low, none.high, none.p_value, none.significant) == (0, 0, 1, False)
