@@ -161,7 +161,8 @@ def test_every_decrease_has_its_mark_and_no_increase_has() -> None:
     torch.testing.assert_close(torch.as_tensor(marks.get_xdata()), torch.tensor([1 / 3, 2 / 3]), check_dtype=False)
     torch.testing.assert_close(torch.as_tensor(marks.get_ydata()), torch.tensor([1, 0.5]), check_dtype=False)
     rising = adversarial.cost_decreases({"run": torch.arange(4.0)[:, None]})
-    rising.draw_without_rendering()  # a logarithmic axis without any point
+    rising.draw_without_rendering()  # a logarithmic axis without any point would warn
+    assert [text.get_text() for text in rising.axes[0].texts] == ["no step decreased the cost"]
 
 
 def test_the_animation_shows_the_frames() -> None:

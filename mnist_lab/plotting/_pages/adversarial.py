@@ -208,7 +208,11 @@ def cost_decreases(costs: Mapping[str, Tensor]) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_title("Steps that decreased the cost")
     axes.grid(alpha=0.3)
-    axes.legend()
+    if any(len(np.asarray(line.get_xdata())) for line in axes.lines):
+        axes.legend()
+    else:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "no step decreased the cost", transform=axes.transAxes, ha="center")
     return figure
 
 
