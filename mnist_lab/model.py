@@ -22,17 +22,17 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 class Standardize(nn.Module):
     """The network's first step: from pixel intensities 0..255 to zero mean and unit standard deviation.
 
-    It is part of the network, so everything outside of the network works in pixel intensities. The two constants are
-    buffers: saved, moved and cast with the weights, never trained.
+    It is part of the network, so everything outside the network works in pixel intensities. The two constants are
+    buffers: they are saved, moved and cast with the weights, but never trained.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: float = MEAN, std: float = STD) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean))
-        self.register_buffer("std", torch.tensor(std))
+        self.register_buffer("mean", torch.tensor(MEAN))
+        self.register_buffer("std", torch.tensor(STD))
 
     def forward(self, images: Tensor) -> Tensor:
         """Standardize images (N, 1, 28, 28), uint8 or float in 0..255, and cast them to the type of the weights."""
@@ -47,7 +47,7 @@ class DigitCNN(nn.Sequential):
     """The assignment's convolutional network, from pixel intensities to ten logits.
 
     Two 3x3 convolutions of 32 filters, each followed by 2x2 max-pooling, then fully connected layers of 500 and 10.
-    ReLU is applied after pooling. The two commute, and a quarter of the values is left to rectify.
+    ReLU is applied after pooling. The two commute, and pooling first leaves a quarter of the values to rectify.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class DigitCNN(nn.Sequential):
         self.to(memory_format=torch.channels_last)
 
     def __getitem__(self, index: slice | int) -> nn.Module:  # type: ignore[override]  # of a slice, not this class
-        """Return a layer by position; for a slice, a plain chain of those layers."""
+        """Return the layer at a position; for a slice, an ``nn.Sequential`` of those layers."""
         if isinstance(index, bool) or not isinstance(index, slice | int):
             raise TypeError(f"index: expected a position or a slice, got {describe(index)}")
         layers = list(self.named_children())
@@ -114,7 +114,7 @@ class DigitCNN(nn.Sequential):
 
     @checked
     def probabilities(self, images: Images) -> Tensor:
-        """The softmax of the logits, in evaluation mode and without a trace in the network.
+        """The softmax of the logits in evaluation mode; the network is left unchanged.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class DigitCNN(nn.Sequential):
 
 
 def _initialized(layer: Layer, generator: torch.Generator) -> Layer:
-    """Draw a layer's weights and biases as torch does by default, from a generator of our own."""
+    """Draw a layer's weights and biases as torch does by default, but from `generator`."""
     nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
     bound = 1 / math.sqrt(layer.weight[0].numel())  # one over the square root of the number of inputs
     if layer.bias is not None:

@@ -52,12 +52,12 @@ class Evaluation:
 
 @checked
 def evaluate(model: Network, split: Split, *, batch_size: Count = 250) -> Evaluation:
-    """Evaluate `model` on a split, in evaluation mode and without a trace in it.
+    """Evaluate `model` on a split, in evaluation mode; the network is left unchanged.
 
     Parameters
     ----------
     model
-        A network from images (N, 1, 28, 28) in 0..255 to logits (N, 10). It runs where its weights are.
+        A network from images (N, 1, 28, 28) in 0..255 to logits (N, 10). It runs on the device of its weights.
     split
         Images and labels.
     batch_size

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mnist_lab._utils.contracts import Device, Differentiable, FilePath, checked
@@ -49,26 +49,27 @@ def fit(
     The same model, data and recipe give the same weights, bit for bit, on the same machine with the same number of
     threads. The global random state is left as it was. Calls from several threads run one after another.
 
-    Training that ends early, by Ctrl-C or an error, leaves the network with the weights of its last whole epoch; in the
-    first epoch, with those that it was given. With `resume`, the same call continues from there, also in another process
-    after the first was killed, and gives the same weights, bit for bit, as training that was never stopped.
+    If training ends early, by Ctrl-C or an error, the network has the weights of its last whole epoch, or its initial
+    weights if that was the first epoch. With `resume`, the same call continues from there, also in another process
+    after the first was killed. It gives the same weights, bit for bit, as training that was never stopped.
 
     Parameters
     ----------
     model
-        A network from images (N, 1, 28, 28) in 0..255 to logits (N, 10). It is returned to its device and mode.
+        A network from images (N, 1, 28, 28) in 0..255 to logits (N, 10). Its device and mode are restored.
     dataset
-        Trained on its training split, measured on its validation split after every epoch. Its test split is not read.
+        The network is trained on the training split and evaluated on the validation split after every epoch. The test
+        split is not read.
     recipe
         The hyper-parameters; ``Recipe()`` by default.
     device
         Where to train; by default on an accelerator where there is one.
     resume
-        A file that keeps the state of training, written whole at the end of every epoch (some 10 MB for
-        :class:`DigitCNN`). If it exists when training starts, training continues from it; if it is of a run that has
-        ended, nothing is left to train. It is not deleted: delete it when the network is saved.
+        A file for the state of training, written at the end of every epoch (about 10 MB for :class:`DigitCNN`). If it
+        exists when training starts, training continues from it; if that run has ended, nothing is left to train. Delete
+        the file yourself once the network is saved.
     title
-        The title of the progress.
+        The title of the progress messages.
     progress
         Whether to show progress: a bar on a terminal, one line per epoch elsewhere.
 
@@ -85,8 +86,8 @@ def fit(
         If the file `resume` is damaged, or belongs to another recipe, network, data set, device or version of torch;
         before any work.
     OSError
-        If the file `resume` cannot be read or created; before any work. If it cannot be written later, training goes
-        on and a warning is logged.
+        If the file `resume` cannot be read or created; before any work. If it cannot be written later, training
+        continues and a warning is logged.
     TrainingError
         If the loss becomes NaN or infinite.
 
@@ -104,24 +105,23 @@ def fit(
         if len(dataset.splits()[name]) == 0:
             raise ValueError(f"dataset: expected at least one {name} image, got none")
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ValueError("model: expected parameters that can be trained, got a network in which none requires a gradient")
-    if recipe.batch_size == 1 or len(dataset.train) == 1:
+        raise ValueError("model: expected parameters that require a gradient, got a network without any")
+    if min(recipe.batch_size, len(dataset.train)) == 1:
+        argument = "recipe" if recipe.batch_size == 1 else "dataset"
         for name, layer in model.named_modules():
             if isinstance(layer, nn.BatchNorm1d):
-                raise ValueError(
-                    f"recipe: expected batches of at least 2 images for the batch normalization {name!r}, got batches of 1"
-                )
+                raise ValueError(f"{argument}: expected batches of at least 2 images for batch norm {name!r}, got 1")
     device = best_device() if device is None else torch.device(device)
 
     keep_freed_memory()
-    home, modes = device_of(model), [(module, module.training) for module in model.modules()]
-    try:
-        with seeded(recipe.seed, device), torch.inference_mode(False), torch.enable_grad():
+    with seeded(recipe.seed, device), torch.inference_mode(False), torch.enable_grad():
+        home, modes = device_of(model), [(module, module.training) for module in model.modules()]
+        try:
             return _fit(model.to(device).train(), dataset, recipe, device, resume, title, progress)
-    finally:
-        model.to(home)
-        for module, mode in modes:
-            module.training = mode
+        finally:
+            model.to(home)
+            for module, mode in modes:
+                module.training = mode
 
 
 def _fit(
@@ -156,7 +156,7 @@ def _fit(
             bar.step(run.epochs * steps)
             bar.line(f"continuing after epoch {run.epochs} of {recipe.epochs} from {resume}")
         while run.epochs < recipe.epochs:
-            with _whole_or_not_at_all(model):
+            with _restored_on_error(model):
                 _train_epoch(run, train, recipe, bar)
                 _measure(run, samples, recipe)
                 if file is not None:
@@ -169,8 +169,8 @@ def _fit(
 
 
 @contextmanager
-def _whole_or_not_at_all(model: nn.Module) -> Iterator[None]:
-    """Restore the weights and buffers, and drop the gradients, if the block raises."""
+def _restored_on_error(model: nn.Module) -> Iterator[None]:
+    """Restore the weights and buffers and clear the gradients if the block raises."""
     before = {name: tensor.clone() for name, tensor in weights_of(model).items()}
     try:
         yield
@@ -183,7 +183,8 @@ def _whole_or_not_at_all(model: nn.Module) -> Iterator[None]:
 def _train_epoch(run: Run, split: Split, recipe: Recipe, bar: Bar) -> None:
     """Train on every image once, in a new random order."""
     model, device, dtype = run.model, split.labels.device, dtype_of(run.model)
-    losses, errors = [], []
+    losses: list[Tensor] = []
+    errors: list[Tensor] = []
     start = time.perf_counter()
     batches = _batches(torch.randperm(len(split), generator=run.generator).to(device), recipe.batch_size)
     for batch in batches:
@@ -212,8 +213,8 @@ def _train_epoch(run: Run, split: Split, recipe: Recipe, bar: Bar) -> None:
     run.history["batch_error"] += torch.stack(errors).tolist()
 
 
-def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
-    """The order in batches. A last batch of one image joins the batch before: batch statistics need two."""
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """Split the order into batches; a last batch of one image joins the one before, since batch norm needs two."""
     batches = list(order.split(size))
     if size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
@@ -221,11 +222,11 @@ def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
 
 
 def _measure(run: Run, samples: dict[str, Split], recipe: Recipe) -> None:
-    """Evaluate the network on each of the samples at the end of an epoch; after this the epoch has ended."""
+    """Evaluate the network on each of the samples, which ends an epoch."""
     results = {name: evaluate(run.model, split) for name, split in samples.items()}
     for name, result in results.items():
-        # The last step of the epoch may have diverged, which no batch has seen.
-        where = f"of the {name} images at the end of epoch {run.epochs + 1}"
+        # The last step of the epoch may have diverged, which no batch loss shows.
+        where = f"on the {name} images at the end of epoch {run.epochs + 1}"
         _require_finite(result.loss, where, len(run.history["batch_loss"]), run, recipe)
         run.history[f"{name}_loss"].append(result.loss)
         run.history[f"{name}_error"].append(result.error)
@@ -239,7 +240,7 @@ def _require_finite(loss: float, where: str, steps: int, run: Run, recipe: Recip
         cause = f"a learning rate that is too high for this network; it peaks at {recipe.learning_rate:g}"
     else:
         cause = "the network itself, its initial weights or its forward pass: no step had been taken"
-    weights = f"at the end of epoch {run.epochs}" if run.epochs else "before training"
+    good = f"at the end of epoch {run.epochs}" if run.epochs else "before training"
     raise TrainingError(
-        f"the loss became {loss} {where}. The likely cause is {cause}. The network has the weights from {weights} again."
+        f"the loss became {loss} {where}. The likely cause is {cause}. The weights are restored to those {good}."
     )

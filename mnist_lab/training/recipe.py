@@ -67,13 +67,16 @@ class Recipe:
     precision: Precision = "float32"
     seed: Seed = 0
 
-    def learning_rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of one of all `steps` optimizer steps, counted from 0.
+    @checked
+    def learning_rate_at(self, step: Annotated[int, AtLeast(0)], steps: Count) -> float:
+        """The learning rate of optimizer step `step` out of `steps`, counted from 0.
 
         >>> recipe = Recipe(learning_rate=1.0, warmup=0.5)
         >>> [round(recipe.learning_rate_at(step, 8), 2) for step in range(8)]
         [0.04, 0.36, 0.68, 1.0, 0.75, 0.5, 0.25, 0.0]
         """
+        if step >= steps:
+            raise ValueError(f"step: expected an integer in 0..{steps - 1}, got {step}")
         first = self.learning_rate / 25
         peak, last = self.warmup * steps - 1, steps - 1  # steps at which the rate is highest and lowest
         if step <= peak:
@@ -83,7 +86,8 @@ class Recipe:
         return (first / 1e4 - self.learning_rate) * share + self.learning_rate
 
     @classmethod
-    def accurate(cls, seed: int = 0) -> Self:
+    @checked
+    def accurate(cls, seed: Seed = 0) -> Self:
         """The most accurate recipe: more epochs, data augmentation and label smoothing."""
         return cls(epochs=20, augment=True, label_smoothing=0.1, seed=seed)
 
@@ -96,15 +100,15 @@ class History:
     ----------
     train_loss, train_error
         Mean cross-entropy (nats) and error rate (0..1) on a fixed random sample of the training images, as large as the
-        validation split, undistorted and in evaluation mode at the end of the epoch. So they compare directly with
-        the validation values.
+        validation split, undistorted and in evaluation mode at the end of the epoch. So they can be compared directly
+        with the validation values.
     validation_loss, validation_error, validation_accuracy
-        The same on the whole validation split; accuracy is 1 - error.
+        The same measurements on the whole validation split; accuracy is 1 - error.
     seconds
         Duration of the epoch's training, without the measurements.
     batch_loss, batch_error
-        Loss (with the recipe's label smoothing) and error rate of every training batch in order, in training mode and
-        before the batch's step.
+        Loss (with the recipe's label smoothing) and error rate of every training batch in order, in training mode,
+        before the optimizer step.
     """
 
     train_loss: tuple[float, ...]
@@ -131,7 +135,7 @@ class History:
 
     @classmethod
     def from_dict(cls, values: dict[str, list[float]]) -> Self:
-        """Rebuild a history from the dictionary that :func:`dataclasses.asdict` makes of it, also by way of JSON."""
+        """Rebuild a history from the output of :func:`dataclasses.asdict`, also after a round trip through JSON."""
         names = [field.name for field in fields(cls)]
         if not isinstance(values, dict) or set(values) != set(names):
             raise ValueError(f"values: expected a dictionary with {', '.join(names)}, got {describe(values)}")

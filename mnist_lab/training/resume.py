@@ -1,7 +1,7 @@
-"""Training that was stopped continues from the end of its last whole epoch, bit for bit.
+"""Continue a training run that was stopped from the end of its last whole epoch, bit for bit.
 
-A :class:`Run` is the state that changes during training. A :class:`ResumeFile` keeps it, with a fingerprint of what
-determined it. Whole epochs are kept, since an interrupt may strike in the middle of a step.
+A :class:`Run` is the state that changes during training. A :class:`ResumeFile` stores it, with a fingerprint of what
+determines the result. Only whole epochs are stored, since an interrupt may strike in the middle of a step.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mnist_lab._utils.network import device_of
 from mnist_lab._utils.messages import log
+from mnist_lab._utils.network import device_of
 from mnist_lab._utils.tensor_files import CheckpointError, digest, read_tensors, write_tensors
 
 FORMAT = "mnist_lab training 2"
@@ -36,7 +36,8 @@ class Run:
     generator
         Source of the order of the images and of their distortions.
     history
-        The measurements so far: lists by the name of the field. An epoch has ended when its accuracy is in them.
+        The measurements so far: one list for each field of :class:`History`. An epoch has ended once its validation
+        accuracy is in the history.
     """
 
     model: nn.Module
@@ -60,7 +61,7 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 def restore_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy earlier parameters and buffers into a network; devices and memory formats stay as they are."""
+    """Copy earlier parameters and buffers into a network; its devices and memory formats do not change."""
     for name, tensor in weights_of(model).items():
         tensor.copy_(weights[name])
 
@@ -75,7 +76,7 @@ class ResumeFile:
     model
         The network before training.
     settings
-        What else determines the result, by name: numbers, strings, booleans.
+        Everything else that determines the result, by name: numbers, strings and booleans.
     """
 
     def __init__(self, path: str | os.PathLike[str], model: nn.Module, settings: Mapping[str, object]) -> None:
@@ -90,18 +91,18 @@ class ResumeFile:
         self._weights = [digest(weights_of(model))]  # before training, and after each epoch
 
     def restore(self, run: Run) -> None:
-        """Restore a run that is about to start from the file; where there is no file, create it.
+        """Restore a run from the file before its first step, or create the file if there is none.
 
         Parameters
         ----------
         run
-            The run, before its first step. Its network has the weights that it had when the file was created, or those
-            of the end of an epoch since then (the same object, after an interrupt).
+            The run. Its network has the weights that it had when the file was created or, if the same object was
+            interrupted, those of the end of an epoch since then.
 
         Raises
         ------
         CheckpointError
-            If the file is damaged, or belongs to another run; `run` is unchanged then.
+            If the file is damaged or belongs to another run; `run` is then unchanged.
         OSError
             If the file cannot be read or written.
         """
@@ -127,7 +128,7 @@ class ResumeFile:
             run.history[name][:] = values
 
     def write(self, run: Run) -> None:
-        """Keep the state of a run at the end of an epoch. If that fails, training goes on and a warning is logged.
+        """Store the state of a run at the end of an epoch; if the file cannot be written, log a warning.
 
         Parameters
         ----------
@@ -138,14 +139,14 @@ class ResumeFile:
         try:
             self._write(run)
         except OSError as error:
-            log.warning("epoch %d is not in the resume file %s, which could not be written: %s", run.epochs, self.path, error)
+            log.warning("epoch %d is not in the resume file %s (%s)", run.epochs, self.path, error)
 
     def _write(self, run: Run) -> None:
         tensors = {f"model/{name}": tensor for name, tensor in weights_of(run.model).items()}
         optimizer = {
             name: run.optimizer.state[parameter]
             for name, parameter in run.model.named_parameters()
-            if parameter in run.optimizer.state  # a frozen one is not
+            if parameter in run.optimizer.state  # a frozen one has no state
         }
         for name, state in optimizer.items():
             tensors |= {f"optimizer/{name}/{key}": value for key, value in state.items()}
@@ -169,17 +170,17 @@ class ResumeFile:
             if found.get(name) != ours
         ]
         if not differences and self._weights[0] not in about["weights"]:
-            differences = ["the network has other weights here than it had there"]
+            differences = ["the network has different weights here"]
         if differences:
             raise CheckpointError(
                 f"resume: {self.path} belongs to another run: {'; '.join(differences)}. "
-                "Train with the settings of that run, name another file, or delete this one to start anew."
+                "Use the settings of that run, name another file, or delete this one to start again."
             )
         self._weights = about["weights"]
 
 
 def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    """Optimizer state on the device and in the memory format of its parameter, as fused steps expect it."""
+    """Optimizer state on the device and in the memory format of its parameter, as the fused optimizer expects."""
     if value.shape != parameter.shape:
         return value.to(parameter.device)
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,7 @@ from mnist_lab.training.recipe import History, Recipe
 NAMES: tuple[Literal["plain"], Literal["batch_norm"]] = ("plain", "batch_norm")
 SEEDS = range(5)  # problem 1 trains a network of each name from each of these
 FORMAT = "mnist_lab network 3"
-# The modules whose code takes part in the weights.
+# The modules whose code determines the weights.
 CODE = (
     "mnist_lab._utils.network",
     "mnist_lab._utils.random_state",
@@ -52,7 +53,7 @@ class TrainedNetwork:
     dataset, data_checksum
         Name and checksum of the data that it was trained on.
     versions
-        Python, torch, processor, device and number of threads with which it was trained.
+        Versions of Python and torch, the processor, the kind of device and the number of threads used in training.
     """
 
     model: DigitCNN
@@ -145,12 +146,12 @@ def load(path: FilePath) -> TrainedNetwork:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"path: expected a file that mnist_lab.save() wrote, found none at {path}")
+        raise FileNotFoundError(f"path: expected a file that mnist_lab.save() wrote, got {path}, which does not exist")
     tensors, about = read_tensors(path, FORMAT)
     try:
         model = DigitCNN(batch_norm=about["batch_norm"], seed=about["seed"])
-        # A float64 network stays one: bit for bit.
-        model.to(tensors["fc2.weight"].dtype).load_state_dict(tensors)
+        model.load_state_dict(tensors, assign=True)  # with the file's dtypes
+        model.to(memory_format=torch.channels_last)  # a file holds plain row-major arrays
         return TrainedNetwork(
             model=model.eval(),
             history=History.from_dict(about["history"]),
@@ -173,15 +174,15 @@ def trained(
     dataset: Dataset | None = None,
     progress: bool = True,
 ) -> TrainedNetwork:
-    """One of the networks of problem 1, from the user's cache; trained first if it is not there yet.
+    """One of the networks of problem 1, read from the user's cache, or trained and stored there first.
 
     The cache is keyed by everything that determines the weights: architecture, seed, recipe, the data's checksum, the
     kind of device, torch's version and default type, and the code that trains. Processes that ask for the same network
     at the same time train it once. Training that was killed continues after its last epoch when the network is asked
     for again.
 
-    A file in the cache that is damaged, or holds another network than its name says, is reported and replaced. Where
-    the cache cannot be written, the network is trained and returned, and a warning says that it is not kept.
+    A cached file that is damaged, or does not hold the network of its name, is reported and replaced. If the cache
+    cannot be written, the network is trained and returned, and a warning says that it is not kept.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def trained(
     recipe
         The hyper-parameters; ``Recipe(seed=seed)`` by default.
     dataset
-        The data; :func:`load_dataset` by default.
+        The data to train on; :func:`load_dataset` by default.
     progress
         Whether to show progress during training.
 
@@ -206,7 +207,7 @@ def trained(
     TypeError, ValueError
         If an argument is not as described.
     DataError
-        If MNIST is not there.
+        If no data set is given and MNIST cannot be read.
 
     Examples
     --------
@@ -221,7 +222,9 @@ def trained(
     def read(path: Path) -> TrainedNetwork:
         network = load(path)
         if (network.name, network.seed, network.recipe, network.data_checksum) != wanted:
-            raise CheckpointError(f"{path} holds another network than its name says: {network}, {network.recipe}")
+            raise CheckpointError(f"{path} does not hold the network of its name but {network}, {network.recipe}")
+        with suppress(OSError):  # left by a process that was killed after it had saved the network
+            path.with_suffix(".resume").unlink(missing_ok=True)
         return network
 
     def train(resume: Path | None) -> TrainedNetwork:
@@ -241,23 +244,23 @@ def trained(
 
 
 def _resumed(train: Callable[[Path | None], TrainedNetwork], resume: Path, title: str) -> TrainedNetwork:
-    """Train a network, from where a process that was killed left it, if its resume file is whole."""
+    """Train a network, continuing from the resume file of a process that was killed, if it is usable."""
     try:
         try:
             return train(resume)
         except CheckpointError as error:
-            log.warning("%s It is done here: %s from the start.", error, title)
+            log.warning("%s from the start, since its resume file cannot be used: %s", title, error)
             resume.unlink()
             return train(resume)
     except OSError as error:
-        # fit() raises it before any work; a file that cannot be written later does not stop it.
-        log.warning("%s: if it is stopped, it starts anew (%s)", title, error)
+        # fit() raises OSError only before any work.
+        log.warning("%s: it cannot be resumed if it is interrupted (%s)", title, error)
         return train(None)
 
 
 @checked
 def best(*, dataset: Dataset | None = None, progress: bool = True) -> TrainedNetwork:
-    """The network of problem 1 with the highest validation accuracy: the one that problem 3 attacks.
+    """The network of problem 1 with the highest validation accuracy, which problem 3 attacks.
 
     All ten networks of problem 1 compete: plain and batch norm, seeds 0 to 4.
 
@@ -269,7 +272,7 @@ def best(*, dataset: Dataset | None = None, progress: bool = True) -> TrainedNet
     Returns
     -------
     TrainedNetwork
-        The best network; of equal ones the plain one, then the one with the lowest seed.
+        The best network. Among equals a plain network comes first, then the lowest seed.
 
     Examples
     --------
