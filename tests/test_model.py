@@ -1,12 +1,13 @@
 """The network is the assignment's, reproducible by its seed, and standardizes its own input."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch.nn import functional
 
 import mnist_lab as lab
-from mnist_lab.model import DEVIATION, MEAN
-from mnist_lab._utils.network import observed
+from mnist_lab.model import MEAN, STD
 from tests.conftest import no_trace, same
 
 
@@ -27,7 +28,7 @@ def test_layers_are_the_assignments(batch_norm: bool) -> None:
 
 
 def test_the_forward_pass_is_the_assignments_written_out() -> None:
-    """ReLU behind the pool or before it: the same function."""
+    """ReLU before or after the pool: the same function."""
     model = lab.DigitCNN(seed=3)
     images = torch.randint(256, (5, 1, 28, 28), generator=torch.Generator().manual_seed(0)).byte()
     x = (images.float() / 255 - 0.1307) / 0.3081
@@ -56,14 +57,14 @@ def test_uint8_and_float_pixels_mean_the_same() -> None:
     torch.testing.assert_close(double(images).float(), model(images), rtol=1e-4, atol=1e-5)
 
 
-def test_a_standardized_grey_is_where_it_should_be() -> None:
+def test_standardizing_subtracts_the_mean_and_divides_by_the_standard_deviation() -> None:
     model = lab.DigitCNN()
     assert model.standardize(torch.full((1, 1, 28, 28), MEAN)).abs().max() < 1e-6
-    step = model.standardize(torch.full((1, 1, 28, 28), MEAN + DEVIATION))
+    step = model.standardize(torch.full((1, 1, 28, 28), MEAN + STD))
     torch.testing.assert_close(step, torch.ones_like(step))
 
 
-def test_a_slice_is_a_chain_of_the_same_layers() -> None:
+def test_a_slice_is_a_sequence_of_the_same_layers() -> None:
     model = lab.DigitCNN()
     images = torch.randint(256, (3, 1, 28, 28)).byte()
     assert type(model[:4]) is torch.nn.Sequential
@@ -71,7 +72,7 @@ def test_a_slice_is_a_chain_of_the_same_layers() -> None:
     assert torch.equal(model[4:](model[:4](images)), model(images))
 
 
-def test_the_seed_decides_the_weights_and_the_global_state_is_left_alone() -> None:
+def test_the_seed_determines_the_weights_and_the_global_state_is_unchanged() -> None:
     state = torch.get_rng_state()
     one, again, other = lab.DigitCNN(seed=1), lab.DigitCNN(seed=1), lab.DigitCNN(seed=2)
     assert torch.equal(state, torch.get_rng_state())
@@ -79,33 +80,41 @@ def test_the_seed_decides_the_weights_and_the_global_state_is_left_alone() -> No
     assert not torch.equal(one.conv1.weight, other.conv1.weight)
 
 
+def test_networks_that_are_created_in_eight_threads_have_the_weights_of_their_seeds() -> None:
+    alone = [lab.DigitCNN(seed=seed).state_dict() for seed in range(80)]
+    state = torch.get_rng_state()
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda seed: lab.DigitCNN(seed=seed).state_dict(), range(80)))
+    assert same(alone, together)
+    assert torch.equal(state, torch.get_rng_state())
+
+
 @pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (2, 3, 28, 28), (2, 1, 32, 32)])
-def test_images_of_a_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
+def test_images_of_a_wrong_shape_are_rejected(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"images: expected shape \(N, 1, 28, 28\), got"):
         lab.DigitCNN()(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
-def test_a_seed_is_a_number_of_at_least_zero(seed: int) -> None:
+def test_a_seed_is_an_integer_of_at_least_zero(seed: int) -> None:
     with pytest.raises((TypeError, ValueError), match="seed: expected an integer"):
         lab.DigitCNN(seed=seed)
 
 
 def test_probabilities_leave_no_trace_even_in_training_mode() -> None:
     model = lab.DigitCNN(batch_norm=True).train()
-    model.bn1.eval()  # a mixture of modes has to come back as a mixture
+    model.bn1.eval()  # mixed modes have to be restored as they were
     images = torch.randint(256, (16, 1, 28, 28)).byte()
     with no_trace(model):
         probabilities = model.probabilities(images)
+        with pytest.raises(ValueError, match="images"):
+            model.probabilities(torch.zeros(28, 28))
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(16))
-    with observed(model):
-        torch.testing.assert_close(probabilities, model(images).softmax(dim=1))
-    with pytest.raises(ValueError, match="images"), no_trace(model):
-        model.probabilities(torch.zeros(28, 28))
+    torch.testing.assert_close(probabilities, model.eval()(images).softmax(dim=1))
 
 
-def test_the_watch_itself_notices_a_trace() -> None:
-    """Guards the guard: a forward pass in training mode moves batch-norm statistics."""
+def test_no_trace_itself_notices_a_trace() -> None:
+    """A forward pass in training mode changes the statistics of batch norm."""
     model = lab.DigitCNN(batch_norm=True).train()
     with pytest.raises(AssertionError, match="tensors"), no_trace(model):
         model(torch.rand(4, 1, 28, 28) * 255)

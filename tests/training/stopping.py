@@ -1,7 +1,7 @@
-"""Stop training at random moments, really, and see what it comes to: run by test_resumption in a process of its own.
+"""Kill and interrupt training at random moments, and compare the results: run by test_resume in its own process.
 
-The process imports torch and computes nothing itself, so that its forks begin in a moment and are sound: a fork has
-one thread, and torch's own would be missing in it.
+This process imports torch but computes nothing itself. So its forks start at once, and they are safe: a fork has one
+thread, and would lack those that torch had started.
 """
 
 import json
@@ -21,10 +21,10 @@ import torch
 from torch import nn
 
 import mnist_lab as lab
-from mnist_lab import resumption
-from mnist_lab.model import Standardize
 from mnist_lab._utils.random_state import seeded
 from mnist_lab._utils.tensor_files import digest, read_tensors
+from mnist_lab.model import Standardize
+from mnist_lab.training.resume import FORMAT
 from tests.conftest import bars
 
 fork = multiprocessing.get_context("fork")
@@ -33,7 +33,7 @@ DATASET = lab.Dataset("bars", train=bars(160, 0), validation=bars(64, 1), test=b
 
 
 def small_network() -> nn.Module:
-    """A network with all that a run can carry along, dropout included: it draws from the global random state."""
+    """A network with every kind of state that a run has; dropout draws from the global random state."""
     layers = {
         "standardize": Standardize(),
         "conv1": nn.Conv2d(1, 8, kernel_size=3, padding=1),
@@ -63,7 +63,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], lab.Recipe]] = {
 
 
 def outcome(model: nn.Module, history: lab.History) -> dict[str, object]:
-    """What has to be the same bit for bit; only the seconds may differ."""
+    """The part of the result that must be equal bit for bit; the seconds may differ."""
     measured = {name: values for name, values in vars(history).items() if name != "seconds"}
     return {"weights": digest(model.state_dict()), "history": json.loads(json.dumps(measured))}
 
@@ -80,7 +80,7 @@ def train_in_the_cache(pipe: Connection, case: str, _: Path | None) -> None:
 
 
 def train_between_interrupts(pipe: Connection, case: str, file: Path | None) -> None:
-    """Make the same call again with the same network after each Ctrl-C, as in a notebook."""
+    """Repeat the same call with the same network after each Ctrl-C, as in a notebook."""
     inside = False
 
     def interrupt(*_: object) -> None:
@@ -100,7 +100,7 @@ def train_between_interrupts(pipe: Connection, case: str, file: Path | None) -> 
             return
         except KeyboardInterrupt:
             inside = False
-            assert not file or not list(file.parent.glob(".*.part")), "half a file"
+            assert not file or not list(file.parent.glob(f".{file.name}.*.part")), "a partial file"
 
 
 def started(
@@ -116,7 +116,7 @@ def started(
 def undisturbed(
     work: Callable[[Connection, str, Path | None], None], case: str, file: Path | None
 ) -> tuple[object, float]:
-    """The outcome of a run that nothing stops, and the seconds that it took."""
+    """The outcome of a run that is not stopped, and its duration in seconds."""
     start = time.perf_counter()
     process, pipe = started(work, case, file)
     result = pipe.recv()
@@ -127,7 +127,7 @@ def undisturbed(
 def killed(
     work: Callable[[Connection, str, Path | None], None], case: str, file: Path, kept: Path, kills: int, whole: float
 ) -> dict[str, Any]:
-    """Kill a run, and the runs that take it up; when one comes to its end, begin again, until there are enough."""
+    """Kill a run, and the runs that resume it; when one finishes, start again, until there are enough kills."""
     epochs: list[int] = []
     outcomes: list[object] = []
     halves = 0
@@ -143,15 +143,17 @@ def killed(
             os.kill(process.pid, signal.SIGKILL)
             process.join()
             assert process.exitcode == -signal.SIGKILL
-            halves += any(file.parent.glob(".*.part"))
-            # Whole, at any moment.
-            held = read_tensors(file, resumption.FORMAT)[1]["history"]["seconds"] if file.exists() else ()
+            for partial in file.parent.glob(".*.part"):
+                halves += 1
+                os.utime(partial, (0, 0))  # old enough for the next run to delete it
+            # The file is whole at any moment.
+            held = read_tensors(file, FORMAT)[1]["history"]["seconds"] if file.exists() else ()
             epochs.append(len(held))
     return {"kills": len(epochs), "epochs": epochs, "halves": halves, "outcomes": outcomes}
 
 
 def interrupted(case: str, file: Path, interrupts: int, whole: float) -> dict[str, Any]:
-    """Interrupt a run, which is called again by its own process; when it ends, begin again, until there are enough."""
+    """Interrupt a run, which its process repeats; when it finishes, start again, until there are enough interrupts."""
     counted, outcomes = 0, []
     while counted < interrupts:
         file.unlink(missing_ok=True)
@@ -160,7 +162,7 @@ def interrupted(case: str, file: Path, interrupts: int, whole: float) -> dict[st
             while counted < interrupts and not pipe.poll(random.uniform(0, 0.4 * whole)):
                 assert process.pid is not None
                 os.kill(process.pid, signal.SIGINT)
-                if pipe.poll(5):  # else it struck where Python can only drop it
+                if pipe.poll(5):  # otherwise it struck where Python can only drop it
                     counted += 1
                     break
         outcomes.append(message)
@@ -171,7 +173,7 @@ def interrupted(case: str, file: Path, interrupts: int, whole: float) -> dict[st
 def main(folder: Path, kills: int, interrupts: int, seed: int) -> None:
     random.seed(seed)
     torch.set_num_threads(1)
-    # Once for all the forks: what takes long, and what must not be interrupted, as an import.
+    # Done once for all forks: slow work, and imports, which must not be interrupted.
     assert DATASET.checksum
     assert torch.optim.AdamW(small_network().parameters())
 
@@ -179,7 +181,7 @@ def main(folder: Path, kills: int, interrupts: int, seed: int) -> None:
     for case in CASES:
         reference, whole = undisturbed(train, case, None)
         kept, _ = undisturbed(train, case, folder / f"{case} whole")
-        assert kept == reference, f"{case}: to keep a resume file changes the outcome"
+        assert kept == reference, f"{case}: writing a resume file changes the outcome"
         file = folder / case
         results = {
             case: killed(train, case, file, file, kills, whole),
@@ -196,7 +198,7 @@ def main(folder: Path, kills: int, interrupts: int, seed: int) -> None:
     result = killed(train_in_the_cache, "augmented", network.with_suffix(".resume"), network, kills, whole)
     report["trained()"] = {**result, "outcomes": [outcome == reference for outcome in result["outcomes"]]}
     report["left"] = {"files": sorted(path.suffix for path in [*folder.glob(".*"), *networks.iterdir()])}
-    print(json.dumps(report))  # noqa: T201 - to the test
+    print(json.dumps(report))  # noqa: T201 - read by the test
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Freed memory is kept: what is taken again and again comes from what the process has, not anew from the system."""
+"""Freed memory stays with the process instead of being returned to the system and mapped again."""
 
 import platform
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# How many bytes of the system's are mapped for one block of 30 MB alone, to be handed back when it is freed?
+# The bytes that are mapped for one block of 30 MB by itself, which would be unmapped when it is freed.
 MAPPED = """
 import ctypes
 import torch
@@ -18,24 +18,24 @@ class Information(ctypes.Structure):  # struct mallinfo2, see mallinfo(3)
 
 mallinfo2 = ctypes.CDLL(None).mallinfo2
 mallinfo2.restype = Information
-{taught}
+{setting}
 before = mallinfo2().hblkhd
 block = torch.empty(30_000_000, dtype=torch.uint8)
 print(mallinfo2().hblkhd - before)
 """
 
 
-def mapped(taught: str) -> int:
-    command = [sys.executable, "-c", MAPPED.format(taught=taught)]
+def mapped(setting: str) -> int:
+    command = [sys.executable, "-c", MAPPED.format(setting=setting)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def told_by_glibc() -> bool:
+def has_mallinfo2() -> bool:
     name, version = platform.libc_ver()
     return name == "glibc" and tuple(map(int, version.split("."))) >= (2, 33)
 
 
-@pytest.mark.skipif(not told_by_glibc(), reason="it is glibc that keeps the memory, and says so from 2.33 on")
-def test_a_block_of_any_step_comes_from_memory_that_is_kept() -> None:
-    assert mapped("") > 30_000_000  # so that there is something to learn
+@pytest.mark.skipif(not has_mallinfo2(), reason="the setting is one of glibc, and mallinfo2 needs glibc 2.33")
+def test_a_large_block_comes_from_memory_that_the_process_keeps() -> None:
+    assert mapped("") > 30_000_000  # so the setting has an effect to show
     assert mapped("keep_freed_memory()") == 0

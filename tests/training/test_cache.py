@@ -1,4 +1,4 @@
-"""The cache of trained networks under faults: each is told, nothing stops, and no half file is left."""
+"""The cache of trained networks under faults: each is logged, training succeeds, and no partial file is left."""
 
 import ctypes
 import os
@@ -16,8 +16,10 @@ import pytest
 import torch
 
 import mnist_lab as lab
-from mnist_lab import checkpoints
-from mnist_lab._utils.files import one_at_a_time, user_cache, written_whole
+from mnist_lab._utils.cache import one_at_a_time
+from mnist_lab._utils.files import ABANDONED, user_cache, written_whole
+from mnist_lab._utils.messages import log
+from mnist_lab.training import zoo
 from tests.conftest import bars, same
 
 RECIPE = lab.Recipe(epochs=1, batch_size=64)
@@ -25,7 +27,7 @@ OTHER = lab.Recipe(epochs=1, batch_size=64, seed=5)
 
 
 class Payload:
-    """A pickle that leaves a file behind where it is read."""
+    """A pickle that creates a file when it is loaded."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return Path.touch, (Path("executed"),)  # type: ignore[return-value]
@@ -49,7 +51,7 @@ def truncated(path: Path) -> None:
 
 def altered(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[-1000] ^= 1  # within a weight: a safetensors file still
+    content[-1000] ^= 1  # within a weight: still a safetensors file
     path.write_bytes(content)
 
 
@@ -66,18 +68,18 @@ def torch_saved(path: Path) -> None:
 
 
 def of_an_older_format(path: Path) -> None:
-    path.write_bytes(path.read_bytes().replace(b"mnist_lab network 2", b"mnist_lab network 1"))
+    path.write_bytes(path.read_bytes().replace(b"mnist_lab network 3", b"mnist_lab network 2"))
 
 
 FAULTS = [truncated, altered, empty, a_pickle, torch_saved, of_an_older_format]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_file_that_is_no_good_is_named_and_trained_anew(
+def test_a_damaged_network_is_reported_and_trained_again(
     fault: Callable[[Path], None],
     get: Callable[..., lab.TrainedNetwork],
     own_cache: Path,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -88,11 +90,11 @@ def test_a_file_that_is_no_good_is_named_and_trained_anew(
     fault(path)
     with pytest.raises(lab.CheckpointError, match=path.name):
         lab.load(path)
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []
     again = get()
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"mnist_lab: {path} ")
-    assert told.endswith("It is trained anew.")
+    (told,) = caplog.messages
+    assert told.startswith(f"training plain, seed 0: {path} ")
+    assert told.endswith("It is made anew.")
     assert same(first.model.state_dict(), again.model.state_dict())
     assert lab.load(path).recipe == RECIPE
     assert len(path.read_bytes()) == len(whole) or path.stat().st_size > 0
@@ -100,8 +102,8 @@ def test_a_file_that_is_no_good_is_named_and_trained_anew(
     assert not Path("executed").exists()
 
 
-def test_a_network_under_another_ones_name_is_named_and_trained_anew(
-    get: Callable[..., lab.TrainedNetwork], own_cache: Path, capsys: pytest.CaptureFixture[str]
+def test_a_network_under_the_name_of_another_is_reported_and_trained_again(
+    get: Callable[..., lab.TrainedNetwork], own_cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = get()
     (path,) = (own_cache / "networks").glob("*.safetensors")
@@ -109,75 +111,86 @@ def test_a_network_under_another_ones_name_is_named_and_trained_anew(
     (other,) = set((own_cache / "networks").glob("*.safetensors")) - {path}
     path.write_bytes(other.read_bytes())
     again = get()
-    assert "holds another network than its name says: TrainedNetwork(plain, seed 0" in capsys.readouterr().err
+    assert "does not hold the network of its name but TrainedNetwork(plain, seed 0" in caplog.text
     assert again.recipe == RECIPE
     assert same(first.model.state_dict(), again.model.state_dict())
 
 
 @pytest.mark.parametrize("fault", [truncated, altered, a_pickle])
-def test_a_resume_file_that_is_no_good_is_named_and_training_starts_anew(
+def test_a_damaged_resume_file_is_reported_and_training_starts_again(
     fault: Callable[[Path], None],
     get: Callable[..., lab.TrainedNetwork],
     own_cache: Path,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checkpoints, "save", killed)
+        patch.setattr(zoo, "save", killed)
         get()
     assert networks(own_cache) == [".lock", ".resume"]
     (path,) = (own_cache / "networks").glob("*.resume")
     fault(path)
     assert get().recipe == RECIPE
-    (told,) = capsys.readouterr().err.splitlines()
+    (told,) = caplog.messages
     assert str(path) in told
     assert "training plain, seed 0 from the start" in told
     assert networks(own_cache) == [".lock", ".safetensors"]
 
 
-def test_a_network_that_was_trained_and_not_saved_is_not_trained_again(
+def test_a_network_that_was_trained_but_not_saved_is_not_trained_again(
     get: Callable[..., lab.TrainedNetwork],
     own_cache: Path,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A disk that is full when the network is saved: the resume file holds it, and the next call saves it."""
-    whole = checkpoints.save
+    """If the disk is full when the network is saved, the resume file holds it and the next call saves it."""
+    whole = zoo.save
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "save", full)
+    monkeypatch.setattr(zoo, "save", full)
     first = get()
-    (told,) = capsys.readouterr().err.splitlines()
+    (told,) = caplog.messages
     assert "cannot be kept for the next time ([Errno 28] No space left on device)" in told
-    monkeypatch.setattr(checkpoints, "save", whole)
+    monkeypatch.setattr(zoo, "save", whole)
     again = get()
     assert first.history.seconds == again.history.seconds  # those of the first training
     assert same(first.model.state_dict(), again.model.state_dict())
     assert networks(own_cache) == [".lock", ".safetensors"]
 
 
+def test_a_resume_file_beside_a_saved_network_is_deleted(
+    get: Callable[..., lab.TrainedNetwork], own_cache: Path
+) -> None:
+    """A process that is killed right after it has saved the network leaves the file."""
+    get()
+    (path,) = (own_cache / "networks").glob("*.safetensors")
+    path.with_suffix(".resume").touch()
+    get()
+    assert networks(own_cache) == [".lock", ".safetensors"]
+
+
 @pytest.mark.parametrize("variable", ["/dev/null/cache", "/proc/no such folder"])
-def test_a_cache_that_cannot_be_made_keeps_nothing_and_stops_nobody(
+def test_a_cache_that_cannot_be_created_does_not_stop_training(
     variable: str,
     get: Callable[..., lab.TrainedNetwork],
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MNIST_LAB_CACHE", variable)
     assert len(get().history) == 1
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith("mnist_lab: training plain, seed 0: the network cannot be kept for the next time (")
+    (told,) = caplog.messages
+    assert told.startswith("training plain, seed 0: the result cannot be kept for the next time (")
     assert variable in told
 
 
-def test_without_a_home_the_network_is_not_kept_and_the_data_are_asked_for(
+def test_without_a_home_folder_networks_are_not_kept_and_the_data_error_says_what_to_do(
     get: Callable[..., lab.TrainedNetwork],
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -188,13 +201,14 @@ def test_without_a_home_the_network_is_not_kept_and_the_data_are_asked_for(
     for value in ("~/networks", ""):
         monkeypatch.setenv("MNIST_LAB_CACHE", value)
         assert len(get().history) == 1
-        assert "set MNIST_LAB_CACHE to a folder that can be written" in capsys.readouterr().err
+        assert "set MNIST_LAB_CACHE to a folder that can be written" in caplog.text
+        caplog.clear()
         with pytest.raises(lab.DataError, match="To supply MNIST, .*set MNIST_LAB_CACHE"):
             lab.load_dataset("mnist")
     assert list(tmp_path.iterdir()) == []  # no folder of the name ~ in particular
 
 
-def test_a_path_with_spaces_and_other_alphabets(
+def test_the_cache_may_have_spaces_and_non_ascii_letters_in_its_path(
     get: Callable[..., lab.TrainedNetwork], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cache = tmp_path / "größe und mehr" / "数字 [1]*"
@@ -206,9 +220,9 @@ def test_a_path_with_spaces_and_other_alphabets(
 PREAMBLE = """
 import os, resource, sys
 import mnist_lab as lab
-from mnist_lab import checkpoints
+from mnist_lab.training import zoo
 from tests.conftest import bars
-from tests.test_cache import RECIPE
+from tests.training.test_cache import RECIPE
 import torch
 torch.set_num_threads(1)
 dataset = lab.Dataset("bars", train=bars(512, 0), validation=bars(128, 1), test=bars(128, 2))
@@ -218,7 +232,7 @@ dataset = lab.Dataset("bars", train=bars(512, 0), validation=bars(128, 1), test=
 def run(code: str, cache: Path, prepare: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", PREAMBLE + code],
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "MNIST_LAB_CACHE": str(cache)},
         capture_output=True,
         text=True,
@@ -235,29 +249,29 @@ def without_privileges() -> None:
         assert library.prctl(bounding_set_drop, override_permissions, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())
 
 
-def test_a_read_only_cache_is_read_and_what_is_not_in_it_is_trained(
+def test_a_read_only_cache_is_read_and_missing_networks_are_trained(
     get: Callable[..., lab.TrainedNetwork], own_cache: Path
 ) -> None:
     get()
     before = networks(own_cache)
     (own_cache / "networks").chmod(0o555)
     code = """
-fit = checkpoints.fit
-checkpoints.fit = None
+fit = zoo.fit
+zoo.fit = None
 lab.trained("plain", recipe=RECIPE, dataset=dataset)
-checkpoints.fit = fit
+zoo.fit = fit
 print("read")
 print(lab.trained("batch_norm", recipe=RECIPE, dataset=dataset, progress=False).name)
 """
     result = run(code, own_cache, without_privileges)
     assert result.stdout == "read\nbatch_norm\n", result.stderr
-    assert "training batch_norm, seed 0: the network cannot be kept for the next time ([Errno 13]" in result.stderr
+    assert "training batch_norm, seed 0: the result cannot be kept for the next time ([Errno 13]" in result.stderr
     assert networks(own_cache) == before
     (own_cache / "networks").chmod(0o755)
 
 
-@pytest.mark.parametrize("room", [1_000_000, 5_000_000])  # bytes: for no file, and for the network alone
-def test_a_disk_with_no_room_for_a_file_stops_nobody_and_keeps_no_half(room: int, own_cache: Path) -> None:
+@pytest.mark.parametrize("room", [1_000_000, 5_000_000])  # bytes: enough for no file, or for the network only
+def test_a_full_disk_does_not_stop_training_and_leaves_no_partial_file(room: int, own_cache: Path) -> None:
     code = f"""
 resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
 print(lab.trained("plain", recipe=RECIPE, dataset=dataset, progress=False).name)
@@ -281,11 +295,11 @@ def _train_in_a_process(cache: str, lines: str) -> None:
             file.write("trained\n")
         return original(*args, **kwargs)  # type: ignore[arg-type]
 
-    setattr(checkpoints, "fit", counted)  # noqa: B010 - a name that the module imported, not exports
+    setattr(zoo, "fit", counted)  # noqa: B010 - imported by the module, not exported
     lab.trained("plain", recipe=RECIPE, dataset=dataset, progress=False)
 
 
-def test_four_processes_that_want_the_same_network_train_it_once(tmp_path: Path) -> None:
+def test_four_processes_that_ask_for_the_same_network_train_it_once(tmp_path: Path) -> None:
     context = get_context("spawn")
     arguments = (str(tmp_path / "shared"), str(tmp_path / "lines"))
     processes = [context.Process(target=_train_in_a_process, args=arguments) for _ in range(4)]
@@ -304,17 +318,17 @@ def _hold(path: str, name: str) -> None:
         time.sleep(600)
 
 
-def test_a_lock_and_a_half_file_that_a_dead_process_has_left_are_in_nobodys_way(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_dead_process_leaves_no_lock_and_its_partial_file_is_deleted_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     holder = get_context("spawn").Process(target=_hold, args=(str(tmp_path), "file [1].txt"))
     holder.start()
     while not (tmp_path / "held").exists():
         time.sleep(0.01)
-    # While it lives its half file is left alone, also by one who writes the same file.
+    # While the holder lives, its partial file is left alone, also by another writer of the same file.
     with written_whole(tmp_path / "file [1].txt") as partial:
         partial.write_text("whole")
-    assert len(list(tmp_path.glob(".*.part"))) == 1
+    (abandoned,) = tmp_path.glob(".*.part")
     assert holder.pid is not None
     waiting = get_context("spawn").Process(target=_wait, args=(str(tmp_path),))
     waiting.start()
@@ -326,17 +340,20 @@ def test_a_lock_and_a_half_file_that_a_dead_process_has_left_are_in_nobodys_way(
     assert waiting.exitcode == 0
     assert (tmp_path / "entered").exists()
     assert (tmp_path / "told").read_text() == "waiting: another process is doing it; waiting until it has finished"
+    long_ago = time.time() - ABANDONED - 1
+    os.utime(abandoned, (long_ago, long_ago))
     with written_whole(tmp_path / "file [1].txt") as partial:
         partial.write_text("again")
     assert list(tmp_path.glob(".*.part")) == []
     assert (tmp_path / "file [1].txt").read_text() == "again"
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []
 
 
 def _wait(path: str) -> None:
-    from mnist_lab import storage
+    def told(message: str, *values: object) -> None:
+        (Path(path) / "told").write_text(message % values)
 
-    setattr(storage, "notice", (Path(path) / "told").write_text)  # noqa: B010 - a name that the module imported
+    setattr(log, "info", told)  # noqa: B010 - a method of an object
     with one_at_a_time(Path(path) / "lock", "waiting"):
         (Path(path) / "entered").touch()
 
