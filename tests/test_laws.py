@@ -1,7 +1,9 @@
 """Laws that hold for every valid input: shapes, ranges, invariances, and no trace in the network.
 
-Networks are small and in double precision, so that a law which is broken stands out from rounding.
+Networks are small and in double precision, so that rounding errors are far smaller than a broken law.
 """
+
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import mnist_lab as lab
-from mnist_lab import resemblance, statistics
+from mnist_lab import stats
+from mnist_lab.attacks import similarity
 from mnist_lab.data.augmentation import distort
-from mnist_lab.model import Standardize
 from mnist_lab.introspection.occlusion.maps import patch_masks
+from mnist_lab.model import Standardize
 from tests.conftest import no_trace
 
 few = settings(max_examples=12)
@@ -24,7 +27,7 @@ counts = st.integers(1, 7)
 
 
 def digits(seed: int, count: int = 5, *, stored: bool = False) -> Tensor:
-    """Images of which some pixels are black, some white, and most of them between."""
+    """Images with black, white and mostly grey pixels."""
     generator = torch.Generator().manual_seed(seed)
     pixels = (torch.rand(count, 1, 28, 28, generator=generator) * 355 - 50).clamp(0, 255)
     return pixels.byte() if stored else pixels
@@ -49,7 +52,7 @@ LABELS = st.lists(st.integers(0, 9), min_size=5, max_size=5).map(torch.tensor)
 
 @few
 @given(seeds, LABELS, st.integers(1, 9))
-def test_an_evaluation_does_not_depend_on_the_batches_nor_on_the_order(
+def test_an_evaluation_depends_neither_on_batches_nor_on_order(
     seed: int, labels: Tensor, batch_size: int
 ) -> None:
     split = lab.Split(digits(seed, stored=True), labels)
@@ -89,10 +92,10 @@ def test_activations_are_the_forward_pass_written_out(seed: int, batch_size: int
 @few
 @given(seeds, counts, st.integers(1, 28), st.floats(0, 255), st.booleans())
 def test_an_occlusion_map_does_not_depend_on_the_batch(
-    seed: int, count: int, patch: int, fill: float, footprints: bool
+    seed: int, count: int, patch: int, fill: float, incremental: bool
 ) -> None:
     images = digits(seed, count)
-    network = NETWORK if footprints else nn.Sequential(NETWORK)  # a chain within a chain is evaluated in full
+    network = NETWORK if incremental else nn.Sequential(NETWORK)  # a nested chain is evaluated in full
     with no_trace(network):
         together = lab.occluded_probabilities(network, images, patch, fill, progress=False)
         alone = lab.occluded_probabilities(NETWORK, images[-1:], patch, fill, progress=False)
@@ -121,8 +124,8 @@ def test_a_generated_image_stays_within_its_range(seed: int, target: int, step_s
 
 @few
 @given(seeds, LABELS, st.sampled_from(["search", 0.0, 1e-3, 10.0]), st.sampled_from(["noise", "image"]))
-def test_an_attack_stays_within_intensities_and_keeps_its_accounts(
-    seed: int, targets: Tensor, beta: float | str, start: str
+def test_an_attack_stays_in_range_and_reports_consistent_numbers(
+    seed: int, targets: Tensor, beta: float | Literal["search"], start: Literal["noise", "image"]
 ) -> None:
     images = digits(seed)
     with no_trace(NETWORK):
@@ -143,7 +146,7 @@ def test_an_attack_stays_within_intensities_and_keeps_its_accounts(
 
 @few
 @given(seeds, counts, st.integers(1, 9))
-def test_a_neuron_fires_in_a_share_of_the_images(seed: int, count: int, batch_size: int) -> None:
+def test_a_firing_rate_is_a_fraction_of_the_images(seed: int, count: int, batch_size: int) -> None:
     images = digits(seed, count)
     with no_trace(NETWORK):
         rates = lab.firing_rates(NETWORK, images, batch_size=batch_size)
@@ -156,7 +159,7 @@ def test_a_neuron_fires_in_a_share_of_the_images(seed: int, count: int, batch_si
 
 @few
 @given(seeds, st.lists(st.integers(0, 4), min_size=1, max_size=9), st.lists(st.booleans(), min_size=5, max_size=5))
-def test_a_part_of_a_split_holds_the_chosen_images_with_their_labels(
+def test_an_index_selects_images_with_their_labels(
     seed: int, positions: list[int], mask: list[bool]
 ) -> None:
     split = lab.Split(digits(seed, stored=True), torch.arange(5))
@@ -169,29 +172,29 @@ def test_a_part_of_a_split_holds_the_chosen_images_with_their_labels(
 
 @few
 @given(seeds, st.floats(-3, 3), st.floats(-1000, 1000), st.floats(0, 20))
-def test_roughness_knows_neither_brightness_nor_direction(
+def test_smoothness_depends_neither_on_brightness_nor_on_direction(
     seed: int, scale: float, offset: float, cutoff: float
 ) -> None:
     images = digits(seed).double()
-    rough = lab.resemblance.total_variation(images)
+    rough = similarity.total_variation(images)
     assert bool((rough >= 0).all())
     for turned in (images.flip(-1), images.flip(-2), images.mT):
-        torch.testing.assert_close(resemblance.total_variation(turned), rough)
+        torch.testing.assert_close(similarity.total_variation(turned), rough)
     torch.testing.assert_close(
-        resemblance.total_variation(images * scale + offset), abs(scale) * rough, atol=1e-9, rtol=1e-6
+        similarity.total_variation(images * scale + offset), abs(scale) * rough, atol=1e-9, rtol=1e-6
     )
-    share = resemblance.low_frequency_share(images, cutoff)
+    share = similarity.low_frequency_share(images, cutoff)
     assert bool(((share >= 0) & (share <= 1 + 1e-12)).all())
-    assert bool((share <= resemblance.low_frequency_share(images, cutoff + 1) + 1e-12).all())
-    torch.testing.assert_close(resemblance.low_frequency_share(3 * images + offset, cutoff), share)
+    assert bool((share <= similarity.low_frequency_share(images, cutoff + 1) + 1e-12).all())
+    torch.testing.assert_close(similarity.low_frequency_share(3 * images + offset, cutoff), share)
 
 
 @few
 @given(seeds, counts, st.integers(1, 9), st.integers(1, 6))
-def test_the_nearest_image_is_that_of_a_search_by_hand(seed: int, count: int, known: int, at_once: int) -> None:
+def test_the_nearest_image_is_that_of_a_direct_search(seed: int, count: int, known: int, batch_size: int) -> None:
     images, references = digits(seed, count), digits(seed + 1, known, stored=True)
     labels = torch.arange(known) % 3
-    nearest = resemblance.nearest_images(images, references, labels, at_once=at_once)
+    nearest = similarity.nearest_images(images, references, labels, batch_size=batch_size)
     distances = torch.cdist(
         images.flatten(1).double(), references.flatten(1).double(), compute_mode="donot_use_mm_for_euclid_dist"
     )
@@ -203,28 +206,28 @@ def test_the_nearest_image_is_that_of_a_search_by_hand(seed: int, count: int, kn
 
 @few
 @given(seeds, st.integers(0, 50), st.integers(1, 50), st.floats(0.01, 0.99))
-def test_an_interval_holds_its_value_and_widens_with_confidence(
+def test_an_interval_contains_its_value_and_widens_with_confidence(
     seed: int, successes: int, failures: int, confidence: float
 ) -> None:
     trials = successes + failures
-    interval = statistics.share_interval(successes, trials, confidence)
+    interval = stats.proportion_interval(successes, trials, confidence)
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
-    mirrored = statistics.share_interval(failures, trials, confidence)
+    mirrored = stats.proportion_interval(failures, trials, confidence)
     assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((interval.low, interval.high))
-    wider = statistics.share_interval(successes, trials, (1 + confidence) / 2)
+    wider = stats.proportion_interval(successes, trials, (1 + confidence) / 2)
     assert wider.low <= interval.low <= interval.high <= wider.high
     random = np.random.default_rng(seed)
     first, second = random.normal(size=(2, 6))
-    there = statistics.paired_comparison(list(first), list(second), confidence)
-    back = statistics.paired_comparison(list(second), list(first), confidence)
+    there = stats.paired_comparison(list(first), list(second), confidence)
+    back = stats.paired_comparison(list(second), list(first), confidence)
     assert (there.mean, there.low, there.high) == pytest.approx((-back.mean, -back.high, -back.low))
     assert there.p_value == pytest.approx(back.p_value)
-    assert there.shown == (there.p_value < 1 - confidence)
+    assert there.significant == (there.p_value < 1 - confidence)
 
 
 @few
 @given(seeds, counts, st.floats(0, 5), st.floats(0, 40), st.floats(0, 0.3))
-def test_a_distorted_image_is_still_one(seed: int, count: int, shift: float, rotation: float, scale: float) -> None:
+def test_a_distorted_image_has_valid_pixels(seed: int, count: int, shift: float, rotation: float, scale: float) -> None:
     images = digits(seed, count, stored=True)
     options = {"shift": shift, "rotation": rotation, "scale": scale}
     distorted, again = (distort(images, torch.Generator().manual_seed(seed), **options) for _ in range(2))
@@ -237,7 +240,7 @@ def test_a_distorted_image_is_still_one(seed: int, count: int, shift: float, rot
 
 @few
 @given(seeds, st.permutations(range(5)))
-def test_each_image_has_probabilities_of_its_own(seed: int, order: list[int]) -> None:
+def test_probabilities_depend_on_their_own_image_only(seed: int, order: list[int]) -> None:
     model, images = lab.DigitCNN(batch_norm=True, seed=seed).double().train(), digits(seed)
     with no_trace(model):
         probabilities = model.probabilities(images)
