@@ -48,6 +48,14 @@ def test_small_distances_of_bright_images_are_exact() -> None:
     assert again.distances[0, 4].item() == pytest.approx(math.sqrt(5), abs=0)
 
 
+def test_the_distance_of_an_image_to_itself_is_a_number() -> None:
+    # Rounding makes the squared distance of about half of these images slightly negative.
+    images = 255 * torch.rand(50, 1, 28, 28, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    nearest = nearest_images(images, images, torch.arange(50) % 10)
+    assert torch.equal(nearest.index, torch.arange(50))
+    assert float(nearest.distance.max()) < 1e-3
+
+
 def test_an_empty_batch_has_no_neighbours() -> None:
     nearest = nearest_images(digits(0, 0), digits(2, 1), torch.tensor([0, 1]))
     assert nearest.distances.shape == (0, 10)

@@ -462,8 +462,8 @@ def test_what_is_no_network_is_refused(look: Callable[[Any], object]) -> None:
 @pytest.mark.parametrize(
     ("shape", "error", "message"),
     [
-        (28, TypeError, r"^input_shape: expected a sequence, got int 28"),
-        ("abc", TypeError, r"^input_shape: expected a sequence, got str"),
+        (28, TypeError, r"^input_shape: expected a sequence, each an integer of at least 1, got int 28"),
+        ("abc", TypeError, r"^input_shape: expected a sequence, each an integer of at least 1, got str"),
         ((1, 28.0, 28), TypeError, r"^input_shape\[1\]: expected an integer of at least 1, got float 28.0"),
         ((1, 0, 28), ValueError, r"^input_shape\[1\]: expected an integer of at least 1, got 0"),
         ((3, 28, 28), ValueError, r"^input_shape: expected .* got \(3, 28, 28\), which it does not take: "),

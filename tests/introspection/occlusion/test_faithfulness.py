@@ -10,7 +10,9 @@ import mnist_lab as lab
 from mnist_lab.introspection.occlusion.faithfulness import (
     Faithfulness,
     ink_under_patch,
+    log_odds,
     measure_faithfulness,
+    other_class_partners,
     rank_correlations,
 )
 from tests.conftest import bars, no_trace
@@ -39,6 +41,53 @@ def test_rank_correlations_equal_those_of_scipy() -> None:
         rank_correlations(first[0, 0], second[0, 0])
 
 
+def test_only_the_positions_that_count_are_ranked() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.randint(-3, 3, (4, 6, 6), generator=generator).float() for _ in range(2))
+    where = torch.rand(4, 6, 6, generator=generator) < 0.5
+    for index, found in enumerate(rank_correlations(first, second, where)):
+        expected = stats.spearmanr(first[index][where[index]], second[index][where[index]]).statistic
+        assert float(found) == pytest.approx(expected)
+    everywhere = torch.ones_like(where)
+    torch.testing.assert_close(rank_correlations(first, second, everywhere), rank_correlations(first, second))
+    assert rank_correlations(first, second, ~everywhere).isnan().all()
+    assert rank_correlations(first[:0], second[:0]).shape == (0,)
+    with pytest.raises(ValueError, match="^where: expected the shape of first"):
+        rank_correlations(first, second, where[:3])
+
+
+def test_log_odds_follow_their_definition() -> None:
+    logits = 5 * torch.randn(3, 4, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    labels = torch.tensor([2, 0, 9])
+    found = log_odds(logits.softmax(dim=2), labels)
+    for index, label in enumerate(labels.tolist()):
+        own = logits[index].softmax(dim=1)[:, label]
+        torch.testing.assert_close(found[index], own.logit())
+
+
+def test_log_odds_tell_probabilities_apart_that_are_rounded_to_1() -> None:
+    logits = torch.zeros(2, 10)
+    logits[:, 3] = torch.tensor([25.0, 30.0])
+    probabilities = logits.softmax(dim=1)
+    assert (probabilities[:, 3] == 1).all()
+    found = log_odds(probabilities, torch.tensor([3, 3]))
+    torch.testing.assert_close(found, torch.tensor([25.0, 30.0], dtype=torch.float64) - np.log(9), atol=1e-5, rtol=0)
+    certain = torch.eye(10)[:2]
+    assert log_odds(certain, torch.tensor([0, 3])).isfinite().all()
+
+
+def test_partners_are_of_another_class_and_used_once() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels, pool = torch.randint(10, (200,), generator=generator), torch.randint(10, (400,), generator=generator)
+    partners = other_class_partners(labels, pool, seed=3)
+    assert (pool[partners] != labels).all()
+    assert len(partners.unique()) == 200
+    assert torch.equal(partners, other_class_partners(labels, pool, seed=3))
+    assert not torch.equal(partners, other_class_partners(labels, pool, seed=4))
+    with pytest.raises(ValueError, match="^pool: expected an entry of another class for each of 3 labels, got enough"):
+        other_class_partners(torch.tensor([1, 1, 1]), torch.tensor([2, 1, 1, 5]))
+
+
 class Inked(nn.Module):
     """Its logit of class 1 is proportional to the ink of the image, or of its upper left corner alone."""
 
@@ -54,60 +103,62 @@ class Inked(nn.Module):
 
 
 def strokes() -> torch.Tensor:
+    """Three horizontal strokes, whose ends are weaker: a patch hides more ink or less."""
     images = torch.zeros(3, 1, 28, 28)
     for index in range(3):
         images[index, 0, 12 + index : 15 + index, 8:20] = 255
+        images[index, 0, 12 + index : 15 + index, 8:12] = 90
     return images
+
+
+ONES = torch.ones(3, dtype=torch.int64)
 
 
 @pytest.mark.parametrize(("sign", "expected"), [(1.0, 1.0), (-1.0, -1.0)])
 def test_a_network_that_counts_ink(sign: float, expected: float) -> None:
-    found = measure_faithfulness(Inked(sign), strokes(), torch.ones(3, dtype=torch.int64), 3, fill=0)
-    torch.testing.assert_close(found.correlations, torch.full((3,), expected, dtype=torch.float64), atol=0.02, rtol=0)
-    by_ink = found.by_ink((0, 0.5, 1))
-    assert (by_ink[:, 0].abs() < 1e-6).all()  # a black patch does not change a black background
-    assert (expected * by_ink[:, 2] > expected * by_ink[:, 1]).all()
+    upright = strokes().transpose(2, 3)
+    found = measure_faithfulness(Inked(sign), strokes(), ONES, upright, 3)
+    torch.testing.assert_close(found.own, torch.full((3,), expected, dtype=torch.float64), atol=0.02, rtol=0)
+    assert (found.control.abs() < 0.5).all()
+    assert (found.drops[found.ink == 0].abs() < 1e-6).all()  # a black patch does not change a black background
+    assert (expected * found.mean_drop(found.ink > 0.5) > expected * found.mean_drop(found.ink < 0.5)).all()
+
+
+def test_a_digit_is_its_own_control() -> None:
+    found = measure_faithfulness(lab.DigitCNN(seed=1), strokes(), ONES, strokes(), 3)
+    assert torch.equal(found.own, found.control)
 
 
 def test_a_network_that_looks_at_a_corner_does_not_rely_on_ink() -> None:
-    found = measure_faithfulness(Inked(1.0, corner=True), strokes(), torch.ones(3, dtype=torch.int64), 3)
+    found = measure_faithfulness(Inked(1.0, corner=True), strokes(), ONES, strokes().flip(2), 3, fill=128)
     assert (found.drops[:, 9:].abs() < 1e-6).all()
     assert (found.drops[:, :6, :6] < 0).all()  # grey in the corner is evidence, not a loss
-    assert (found.correlations < 0.2).all()
+    assert not (found.own > 0.2).any()
 
 
-def test_ranges_of_ink_cover_every_position() -> None:
-    split = bars(4, 0)
-    found = measure_faithfulness(lab.DigitCNN(), split.images, split.labels, 4)
-    ends = (0, 0.1, 0.4, 1)
-    ranges = torch.bucketize(found.ink, torch.tensor(ends))
-    counts = torch.stack([(ranges == index).sum((1, 2)) for index in range(4)], dim=1)
-    assert (counts.sum(dim=1) == 784).all()
-    means = found.by_ink(ends)
-    assert torch.equal(means.isnan(), counts == 0)
-    torch.testing.assert_close((means.nan_to_num() * counts).sum(dim=1), found.drops.sum((1, 2)))
-
-
-def test_predictions_and_drops_belong_to_the_maps() -> None:
+def test_predictions_drops_and_ink_belong_to_the_maps() -> None:
     split, model = bars(2, 1), lab.DigitCNN(seed=4)
     with no_trace(model):
-        found = measure_faithfulness(model, split.images, split.labels, 5, 200)
-    maps = lab.occlusion_map(model, split.images, split.labels, 5, 200)
-    clean = model.probabilities(split.images)[torch.arange(2), split.labels]
-    torch.testing.assert_close(found.drops, clean[:, None, None] - maps)
-    assert found.predictions.shape == (2, 28, 28)
-    assert repr(found).startswith("Faithfulness(2 images, mean rank correlation ")
+        found = measure_faithfulness(model, split.images, split.labels, split.images.flip(0), 5, 200)
+    probabilities = lab.occluded_probabilities(model, split.images, 5, 200)
+    clean = log_odds(model.probabilities(split.images), split.labels)
+    torch.testing.assert_close(found.drops, clean[:, None, None] - log_odds(probabilities, split.labels))
+    assert torch.equal(found.predictions, probabilities.argmax(dim=3))
+    assert torch.equal(found.ink, ink_under_patch(split.images, 5))
+    assert torch.equal(found.control_ink, found.ink.flip(0))
+    assert repr(found).startswith("Faithfulness(2 images, mean rank correlation of the drop with own ink ")
 
 
-def test_ranges_of_ink_include_their_upper_end() -> None:
-    ink = torch.tensor([[[0.0, 0.5], [0.75, 1.0]]])
-    found = Faithfulness(torch.tensor([[[1.0, 2.0], [4.0, 8.0]]]), torch.zeros(1, 2, 2).long(), ink)
-    assert found.by_ink([0, 0.5, 1]).tolist() == [[1, 2, 6]]
-    assert found.by_ink([0.75]).tolist() == [[pytest.approx(7 / 3)]]
-    with pytest.raises(ValueError, match=r"^edges: expected increasing numbers, got \[0.5, 0.5\]"):
-        found.by_ink([0.5, 0.5])
-    with pytest.raises(ValueError, match="^edges: expected at least 1 entry, got 0"):
-        found.by_ink([])
+def test_the_mean_drop_is_over_the_positions_that_count() -> None:
+    everywhere = torch.zeros(1, 28, 28)
+    found = Faithfulness(everywhere.clone(), everywhere.long(), everywhere, everywhere)
+    found.drops[0, 3, 4:6] = torch.tensor([1.0, 5.0])
+    positions = torch.zeros(1, 28, 28, dtype=torch.bool)
+    assert found.mean_drop(positions).isnan().all()
+    positions[0, 3, 4:6] = True
+    assert found.mean_drop(positions).tolist() == [3]
+    with pytest.raises(ValueError, match=r"^positions: expected shape \(1, 28, 28\), got"):
+        found.mean_drop(positions.repeat(2, 1, 1))
 
 
 def test_rounding_does_not_exceed_full_ink() -> None:
@@ -118,17 +169,20 @@ def test_rounding_does_not_exceed_full_ink() -> None:
 
 def test_a_network_in_half_precision_is_measured() -> None:
     split = bars(2, 1)
-    found = measure_faithfulness(lab.DigitCNN().bfloat16(), split.images, split.labels)
-    assert found.correlations.isfinite().all()
+    found = measure_faithfulness(lab.DigitCNN().bfloat16(), split.images, split.labels, split.images.flip(0))
+    assert found.drops.isfinite().all()
 
 
 def test_bad_arguments_are_named() -> None:
     split, model = bars(2, 1), lab.DigitCNN()
+    images, labels = split.images, split.labels
     with pytest.raises(ValueError, match="^labels: expected 2, one for each of images, got 1"):
-        measure_faithfulness(model, split.images, split.labels[:1])
+        measure_faithfulness(model, images, labels[:1], images)
+    with pytest.raises(ValueError, match="^controls: expected 2, one for each of images, got 1"):
+        measure_faithfulness(model, images, labels, images[:1])
     with pytest.raises(ValueError, match=r"^patch: expected an integer in 1\.\.28, got 29"):
-        measure_faithfulness(model, split.images, split.labels, 29)
+        measure_faithfulness(model, images, labels, images, 29)
     with pytest.raises(ValueError, match="^fill: expected a finite number"):
-        measure_faithfulness(model, split.images, split.labels, 3, 256)
+        measure_faithfulness(model, images, labels, images, 3, 256)
     with pytest.raises(ValueError, match="^model: expected a network that gives logits, got probabilities"):
-        measure_faithfulness(nn.Sequential(model, nn.Softmax(dim=1)), split.images, split.labels)
+        measure_faithfulness(nn.Sequential(model, nn.Softmax(dim=1)), images, labels, images)

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 import mnist_lab as lab
-from mnist_lab._utils.network import observed
+from mnist_lab._utils.network import running
 from tests.conftest import bars
 
 LOGITS = 1e-3  # absolute, of logits that reach ten and more
 PROBABILITIES = 1e-4
-# 1 - cosine of the angle between an image's two gradients. Entry by entry they need not agree: where two pixels of a
-# pool are as good as equal, rounding decides which of them the gradient goes to.
+# 1 - cosine of the angle between an image's two gradients. Single entries need not agree: where two inputs of a pool are
+# almost equal, rounding decides which of them gets the gradient.
 DIRECTIONS = 1e-3
 
 
 @pytest.fixture(scope="module", params=["plain", "batch_norm"])
 def network(request: pytest.FixtureRequest, bar_dataset: lab.Dataset) -> lab.DigitCNN:
-    """A network that was trained, so that logits and gradients have the sizes that they have in use."""
+    """A trained network, so that logits and gradients have realistic sizes."""
     model = lab.DigitCNN(batch_norm=request.param == "batch_norm")
     lab.fit(model, bar_dataset, lab.Recipe(epochs=3, batch_size=64), progress=False)
     return model.eval()
@@ -39,15 +39,15 @@ def threads() -> Iterator[Callable[[int], None]]:
 def gradient(model: torch.nn.Module, images: Tensor) -> Tensor:
     """The direction of an attack's step: of the logit of class 5 by the pixels."""
     images = images.clone().requires_grad_()
-    with observed(model):
-        (found,) = torch.autograd.grad(model(images)[:, 5].sum(), images)
+    with running(model, gradients=True) as runner:
+        (found,) = torch.autograd.grad(runner.logits(images)[:, 5].sum(), images)
     return found
 
 
 def results(model: lab.DigitCNN, images: Tensor) -> dict[str, Tensor]:
     """What the library computes of a network, each with the tolerance of its name."""
-    with observed(model), torch.no_grad():
-        logits = model(images)
+    with running(model) as runner:
+        logits = runner.logits(images)
     return {
         "logits": logits,
         "probabilities": model.probabilities(images),
