@@ -473,7 +473,7 @@ def test_an_empty_batch_gives_an_empty_result() -> None:
         ({"sigma": -1.0}, "sigma"),
         ({"seed": -1}, "seed"),
         ({"clip": (255.0, 0.0)}, "clip"),
-        ({"clip": 255.0}, "clip: expected \(a finite number, a finite number\) or None"),
+        ({"clip": 255.0}, r"clip: expected \(a finite number, a finite number\) or None"),
         ({"penalty": 0.1}, "penalty: expected a function"),
         ({"callback": "print"}, "callback: expected a function"),
         ({"model": "plain"}, "model: expected a torch.nn.Module"),
