@@ -96,6 +96,8 @@ def test_equal_differences_are_significant_unless_they_are_zero() -> None:
     none, some = paired_comparison([1, 2], [1, 2]), paired_comparison([1, 2], [2, 3])
     assert (none.p_value, none.significant) == (1, False)
     assert (some.p_value, some.significant) == (0, True)
+    worse = paired_comparison([2, 3], [1, 2])
+    assert (worse.high, worse.significant) == (-1, True)
 
 
 def test_swapping_the_methods_flips_the_sign() -> None:

@@ -263,6 +263,29 @@ def test_a_copy_shares_no_tensor_with_the_original_and_keeps_ties() -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_a_copy_has_its_own_tensor_where_the_original_has_one_with_a_history() -> None:
+    model = WithHistory()
+    twin = private_copy(model)
+    assert isinstance(twin, WithHistory)
+    twin.square.zero_()
+    assert float(model.square.detach()) == 4
+    assert model.square.requires_grad
+
+
+def test_hooks_that_keep_something_keep_it_where_the_caller_sees_it() -> None:
+    class Recorder:
+        def __init__(self) -> None:
+            self.shapes: list[tuple[int, ...]] = []
+
+        def __call__(self, _module: nn.Module, _inputs: object, outputs: Tensor) -> None:
+            self.shapes.append(tuple(outputs.shape))
+
+    model, recorder = lab.DigitCNN(), Recorder()
+    model.fc2.register_forward_hook(recorder)
+    logits_of(model, digits())
+    assert recorder.shapes == [(3, 10)]
+
+
 def test_a_hook_on_the_copy_is_not_one_on_the_original() -> None:
     model = lab.DigitCNN()
     with no_trace(model), running(model) as runner:
@@ -336,6 +359,8 @@ def test_logits_may_be_positive_and_a_row_may_sum_to_one() -> None:
     logits[1, 3] = 0.2
     assert check_logits(logits, 2) is logits
     assert check_logits(logits[:0], 0).shape == (0, 10)
+    signed = torch.tensor([[2.0, -1.0] + [0.0] * 8])  # sums to one, but no probability is negative
+    assert check_logits(signed, 1) is signed
 
 
 @pytest.mark.parametrize(
