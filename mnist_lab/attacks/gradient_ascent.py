@@ -191,7 +191,9 @@ def gradient_ascent(
     return Trajectory(images, beta, *torch.stack(trace, dim=1))
 
 
-def search(runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Callback | None) -> Trajectory:
+def search(
+    runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Callback | None, confidence: float = 0.0
+) -> Trajectory:
     """Search for the largest beta with which the rounded image is classified as its target: the least distortion.
 
     The update is that of gradient ascent, X <- X + step_size * dC/dX. The network sees only the image rounded to uint8,
@@ -206,7 +208,7 @@ def search(runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Cal
     # A target image that is classified as the target already needs no change, at any beta.
     found = originals.round()
     logits, _, gradient = replace(cost, beta=beta).gradient(runner, found)
-    solved = margin(logits, cost.targets) > SEARCH_MARGIN
+    solved = _succeeds(logits, cost.targets, confidence)
     distance = torch.where(solved, 0.0, torch.inf).to(beta)
     found_beta = torch.where(solved, torch.inf, beta)
 
@@ -221,7 +223,7 @@ def search(runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Cal
         if callback is not None:
             callback(step, seen.cpu().clone())
 
-        success = margin(logits, cost.targets) > SEARCH_MARGIN
+        success = _succeeds(logits, cost.targets, confidence)
         away = (seen - originals).flatten(1).norm(dim=1)
         closer = success & (away < distance)
         found = torch.where(closer[:, None, None, None], seen, found)
@@ -238,6 +240,12 @@ def search(runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Cal
     # Where nothing succeeded, the last image shows how far the search came.
     found = torch.where(solved[:, None, None, None], found, seen)
     return Trajectory(found, torch.where(solved, found_beta, beta), *torch.stack(trace, dim=1))
+
+
+def _succeeds(logits: Tensor, targets: Tensor, confidence: float) -> Tensor:
+    """Whether each row predicts its target, clear of rounding and with at least a probability, booleans (N,)."""
+    clear = margin(logits, targets) > SEARCH_MARGIN
+    return clear & (of_target(logits.softmax(dim=1), targets) >= confidence)
 
 
 def clipped(images: Tensor, clip: ClipLimits | None) -> Tensor:

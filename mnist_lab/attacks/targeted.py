@@ -10,6 +10,7 @@ from mnist_lab._utils.contracts import (
     FLOATS,
     Above,
     AtLeast,
+    Bounds,
     ClassIndices,
     Count,
     Differentiable,
@@ -47,6 +48,7 @@ def targeted_attack(
     seed: Seed = 0,
     *,
     objective: Literal["logit", "margin"] | None = None,
+    confidence: Annotated[float, Bounds(0, 1, below=True)] = 0.0,
     step_size: Annotated[float, Above(0)] | None = None,
     steps: Count = 200,
     sigma: Annotated[float, AtLeast(0)] = 40.0,
@@ -79,6 +81,9 @@ def targeted_attack(
     objective
         ``"logit"`` maximizes logits[target], as in the assignment. ``"margin"`` maximizes logits[target] minus the
         largest other logit. By default the logit where beta is given, and the margin where it is searched; see Notes.
+    confidence
+        The least probability of the target, 0..1, at which a search counts the rounded image as a success. By default
+        the target only has to be predicted.
     step_size
         In squared intensities per logit. By default 2000 or, if less, half of 784 / (2 beta), the step to the balance
         of penalty and gradient; steps of twice that diverge. A search sets its own.
@@ -129,6 +134,8 @@ def targeted_attack(
         raise ValueError(
             "beta: expected a number or a tensor with a step_size or clip, got 'search', which sets its own"
         )
+    if confidence and not searched:
+        raise ValueError(f"confidence: expected 0 with a given beta, which decides it, got {confidence:g}")
     if objective is None:
         objective = "margin" if searched else "logit"
     classes = torch.as_tensor(targets).detach().cpu()
@@ -145,7 +152,7 @@ def targeted_attack(
             rows = [(row.tobytes(), target) for row, target in zip(pixels, classes.tolist(), strict=True)]
             beginning = noise(rows, seed, sigma, runner)
         if searched:
-            trajectory = search(runner, beginning, cost, steps, callback)
+            trajectory = search(runner, beginning, cost, steps, callback, confidence)
         else:
             sizes = (PIXELS / 4 / weights).clamp_max(STEP_SIZE) if step_size is None else torch.tensor(step_size)
             sizes = sizes.to(originals).expand(len(images))[:, None, None, None]

@@ -548,3 +548,20 @@ def test_more_steps_are_never_worse(trained: lab.DigitCNN, bar_dataset: lab.Data
     for few, many in pairwise(distances):
         assert many.mean() <= few.mean()
         assert (many <= 1.02 * few).all()  # to within a pixel's rounding or two
+
+
+def test_a_wanted_confidence_is_reached_at_the_price_of_more_distortion(
+    trained: lab.DigitCNN, bar_dataset: lab.Dataset
+) -> None:
+    images, targets = (rows[::6] for rows in pairs(bar_dataset.test, 1))
+    plain, confident = (
+        lab.targeted_attack(trained, images, targets, start="image", steps=150, confidence=confidence)
+        for confidence in (0.0, 0.95)
+    )
+    assert confident.success.all()
+    assert confident.rounded_target_probability.min() >= 0.95
+    assert plain.rounded_target_probability.median() < 0.9
+    assert (confident.l2 > 0.99 * plain.l2).all()
+    assert confident.l2.mean() > 1.02 * plain.l2.mean()
+    with pytest.raises(ValueError, match="^confidence: expected 0 with a given beta"):
+        lab.targeted_attack(trained, images, targets, 0.1, confidence=0.5)
