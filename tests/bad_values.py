@@ -351,7 +351,9 @@ def bad_networks(constraint: contracts.IsNetwork) -> dict[str, object]:
 def bad_tensors(tensor: contracts.TensorOf, constraint: object, good: Tensor) -> dict[str, object]:
     """Tensors of another type, layout, device, shape or size, or with values that are no numbers or out of bounds."""
     bad: dict[str, object] = {"complex": good.to(torch.complex64), "without data": good.to("meta")}
-    bad |= {"boolean": good.bool(), "sparse": good.to_sparse(), "float8": good.to(torch.float8_e4m3fn)}
+    bad |= {"sparse": good.to_sparse(), "float8": good.to(torch.float8_e4m3fn)}
+    if torch.bool not in tensor.dtypes:
+        bad["boolean"] = good.bool()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls the two layouts prototypes
         bad["nested"] = torch.nested.nested_tensor([good])

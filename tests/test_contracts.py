@@ -73,13 +73,13 @@ KNOWN: dict[Any, Any] = {
     probing.LinearProbe: probing.linear_probe(FEATURES, DIGITS, FEATURES, DIGITS),
     probing.TopPatches: patches(),
     faithfulness.Faithfulness: faithfulness.measure_faithfulness(
-        MODEL, SPLIT.images[:1], SPLIT.labels[:1], patch=27, progress=False
+        MODEL, SPLIT.images[:1], SPLIT.labels[:1], SPLIT.images[1:2], patch=27, progress=False
     ),
 }
 
 # Arguments that have to fit together, or that cost less than those that an annotation suggests.
 TOGETHER: dict[str, dict[str, Any]] = {
-    "Faithfulness.by_ink": {"edges": [0.2, 0.5]},
+    "Faithfulness.mean_drop": {"positions": torch.ones(1, 28, 28, dtype=torch.bool)},
     "History.from_dict": {"values": dataclasses.asdict(HISTORY)},
     "LayerShapes.__getitem__": {"key": "conv1"},
     "LinearProbe.predict": {"features": FEATURES},
@@ -111,11 +111,12 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "occluded_probabilities": {"model": SMALL, "progress": False},
     "occlusion_map": {"model": SMALL, "image": pixels(2, 1, 28, 28), "label": torch.tensor([3, 4]), "progress": False},
     "one_hot": {"indices": torch.tensor([3, 4])},
+    "other_class_partners": {"labels": torch.tensor([3, 3]), "pool": torch.tensor([3, 4, 5])},
     "paired_comparison": {"first": [0.1, 0.2, 0.4], "second": [0.2, 0.4, 0.3]},
     "mean_interval": {"values": [0.1, 0.2, 0.4]},
     "predictions": {"images": SPLIT.images.float()},
     "proportion_interval": {"successes": 3, "trials": 5},
-    "rank_correlations": {"first": ANSWERS, "second": ANSWERS.flip(0)},
+    "rank_correlations": {"first": ANSWERS, "second": ANSWERS.flip(0), "where": ANSWERS > 0.5},
     "targeted_attack": {"beta": torch.tensor([0.01, 0.02]), "clip": (0.0, 250.0)},
     "maximize_logit": {"clip": (0.0, 255.0)},
     "top_activating_patches": {"images": pixels(4, 1, 28, 28), "activations": ANSWERS, "size": 3, "count": 2},
@@ -125,7 +126,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
 # Conditions that no annotation says: between two arguments, or on names that something else has to know.
 MORE_BAD: dict[tuple[str, str], Mapping[str, object]] = {
     ("DigitCNN.__getitem__", "index"): {"a name": "conv1"},
-    ("Faithfulness.by_ink", "edges"): {"falling": [0.5, 0.2], "equal": [0.5, 0.5]},
+    ("Faithfulness.mean_drop", "positions"): {"of more images": torch.ones(2, 28, 28, dtype=torch.bool)},
     ("History.from_dict", "values"): {
         "empty": {},
         "an entry too few": {"seconds": [1.0]},
@@ -188,10 +189,12 @@ MORE_BAD: dict[tuple[str, str], Mapping[str, object]] = {
         "a table": torch.tensor([[3, 4]]),
     },
     ("one_hot", "indices"): {"rows": torch.eye(10), "rows of lists": [[0] * 9 + [1]]},
+    ("other_class_partners", "pool"): {"of no other class": torch.tensor([3, 3, 3])},
     ("paired_comparison", "second"): {"one too many": [0.1, 0.2, 0.3, 0.4], "one too few": [0.1, 0.2]},
     ("predictions", "images"): {"one too many": pixels(7, 1, 28, 28), "one too few": pixels(5, 1, 28, 28)},
     ("proportion_interval", "successes"): {"more than trials": 6},
     ("rank_correlations", "second"): {"of another shape": ANSWERS[:, :1], "of fewer images": ANSWERS[:2]},
+    ("rank_correlations", "where"): {"of another shape": ANSWERS[:, :1] > 0.5, "of fewer images": ANSWERS[:2] > 0.5},
     ("targeted_attack", "beta"): {"a word": "largest", "a search with clip": "search"},
     ("targeted_attack", "clip"): {"falling": (255.0, 0.0), "equal": (3.0, 3.0)},
     ("top_activating_patches", "count"): {"more than images": 5},
