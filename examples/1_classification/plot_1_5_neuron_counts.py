@@ -1,95 +1,204 @@
-"""
+r"""
 1.5 Number of neurons
 =====================
 
-How many neurons the network has depends on what is called one. We state the
-definition, count, put the other common count beside it, and then ask the trained
-network how many of its neurons do anything on the test images.
+We count the neurons of the network by the library and by hand, and see how other
+definitions change the total. Then we see how many of these neurons respond to the test
+images at all, and remove those that never do.
+
+Here a neuron is one weighted sum plus a bias: one output of a convolution or of a fully
+connected layer. The number of neurons is
+
+.. math::
+
+    N = \sum_{l \in \text{conv}} C_l \, H_l \, W_l + \sum_{l \in \text{fc}} D_l
+
+:math:`C_l` is the number of filters of the convolution :math:`l`, :math:`H_l` and
+:math:`W_l` are the height and the width of its output in pixels, and :math:`D_l` is the
+number of outputs of the fully connected layer :math:`l`. All neurons of a filter share
+their weights and form a feature map :cite:p:`lecun1998`.
 """
 
 # %%
-# Counted
-# -------
-# A neuron is a weighted sum with its own inputs and its own output. So each output of
-# a convolution is one, at every position and for every filter, and each output of a
-# fully connected layer. A pool takes the largest of four numbers and weighs nothing:
-# its outputs are no neurons here. Some count them all the same; that is the last line.
+# Count the neurons
+# -----------------
+# The count needs the shapes of the layers, so the library runs the network once.
+# Pooling outputs are listed in a column of their own. They are not counted.
+import copy
+
 import torch
 
 import mnist_lab as lab
 from mnist_lab.plotting._pages import classification as figures
 
+seed = 0
 dataset = lab.load_dataset()
-network = lab.trained("plain", dataset=dataset)
-counts = lab.neuron_counts(network.model)
+model = lab.trained("plain", seed=seed, dataset=dataset).model
+counts = lab.neuron_counts(model)
 print(counts)
 
 # %%
-# Derived
-# -------
-# Filters × positions. The convolutions hold nearly all neurons and hardly any of the
-# parameters, for the neurons of a filter share their weights.
+# Check by hand
+# -------------
+# A convolution has one neuron per filter and position. Its parameters do not depend on
+# the number of positions. So the convolutions have nearly all of the neurons, and the
+# fully connected layers have nearly all of the parameters.
 by_hand = {"conv1": 32 * 28 * 28, "conv2": 32 * 14 * 14, "fc1": 500, "fc2": 10}
-pooled = 32 * 14 * 14 + 32 * 7 * 7
 assert by_hand == counts.by_layer
-assert counts.with_pooling == sum(by_hand.values()) + pooled
-print(f"{sum(by_hand.values()):,} neurons, {pooled:,} pooling outputs")
+parameters = lab.parameter_counts(model).by_layer
+for layer, neurons in by_hand.items():
+    print(f"{layer}: {neurons:6,} neurons, {parameters[layer]:7,} parameters")
 
 # %%
-# How many of them fire
-# ---------------------
-# A ReLU lets a neuron through if its sum is above 0: it *fires*. We count for each
-# neuron in how many test images it does. The ten logits have no ReLU, so firing means
-# nothing for them, and they are left out.
-rates = lab.firing_rates(network.model, dataset.test.images)
+# Other definitions
+# -----------------
+# Other totals are common. In LeNet-5 the subsampling layers had weights, so their units
+# were neurons; a max-pool has none, yet many still count its outputs. Some add the
+# pixels of the input. Others count one neuron per filter, at all positions together.
+shapes = {row.name: row.output_shape for row in counts.rows}
+per_filter = sum(shapes[layer][0] for layer in counts.by_layer)
+print(f"with pooling outputs:              {counts.with_pooling:6,}")
+print(f"with pooling outputs and pixels:   {counts.with_pooling + 28 * 28:6,}")
+print(f"one per filter or fully connected: {per_filter:6,}")
+
+# %%
+# How often a neuron is active
+# ----------------------------
+# A ReLU passes a sum above 0. The neuron is then active. We count in how many of the
+# test images this happens to each neuron. The ten logits of fc2 have no ReLU, so they
+# are left out.
+rates = lab.firing_rates(model, dataset.test.images)
+figure = figures.activation_groups(rates)
 for name, rate in rates.items():
-    dead, active = int((rate == 0).sum()), float(rate.mean())
-    print(f"{name}: {dead:,} of {rate.numel():,} never fire; {active:.1%} on average")
-figure = figures.activation_rates(rates)
+    print(f"{name}: {rate.mean():.1%} of the neurons are active in an average image")
 
 # %%
-# How to read the figure
-# ----------------------
-# The neurons of each layer are lined up from the most silent to the busiest. Where a
-# line lies on the floor stand neurons that fire in no test image; where it lies at
-# the top, neurons that fire in every one and so tell no two images apart. The area
-# below it is the share of neurons that fire in an average image.
-always = {name: float((rate == 1).float().mean()) for name, rate in rates.items()}
-print("fire in every image:", {name: f"{share:.1%}" for name, share in always.items()})
-
-# %%
-# Where the silent ones are
-# -------------------------
-# A filter is the same at every position. A neuron of it that never fires is one to
-# which the filter's pattern never comes: at a position where digits rarely reach, say.
-# Where no image has any ink, a neuron does the same in all of them: it is silent, or it
-# fires always.
-figure = figures.inactive_neurons(rates)
-ink = dataset.test.images.amax(dim=0).float()  # the most that any image has there
-blank = torch.nn.functional.max_pool2d(ink, 3, stride=1, padding=1)[0] == 0
-never = rates["conv1"] == 0
-print(
-    f"positions of conv1 that see no ink in any image: {blank.sum()} of {blank.numel()}"
+never = {name: int((rate == 0).sum()) for name, rate in rates.items()}
+always = {name: int((rate == 1).sum()) for name, rate in rates.items()}
+least = min(rates, key=lambda name: float(rates[name].mean()))
+few = ", ".join(f"{n:,} of {rates[k].numel():,} in {k}" for k, n in never.items())
+many = ", ".join(f"{n:,} in {k}" for k, n in always.items())
+lab.report.reading(
+    f"Some neurons are active in none of the test images: {few}. Others are active in "
+    f"all of them: {many}. Activity is sparsest in {least}, where "
+    f"{rates[least].mean():.0%} of the neurons are active in an average image."
 )
-print(f"neurons that never fire there: {never[:, blank].float().mean():.1%}")
-print(f"neurons that never fire elsewhere: {never[:, ~blank].float().mean():.1%}")
-print(f"filters that never fire at any position: {never.flatten(1).all(dim=1).sum()}")
+
+# %%
+# Where the inactive neurons are
+# ------------------------------
+# A neuron of conv1 sees a window of 3x3 pixels. Where no test image has ink in it, the
+# neuron has the same value for every image: it is active in all of them or in none.
+# Elsewhere, a neuron that is active in all images still passes on a value that depends
+# on the ink.
+figure = figures.inactive_neurons(rates)
+ink = dataset.test.images.amax(dim=0).float()  # (1, 28, 28): the most of any image
+window = torch.nn.functional.max_pool2d(ink, 3, stride=1, padding=1)
+blank = window[0] == 0
+ring = torch.ones(14, 14, dtype=torch.bool)
+ring[1:-1, 1:-1] = False  # the outermost positions of conv2
+
+# %%
+inactive = {name: (rate == 0).float() for name, rate in rates.items()}
+dead = sum(int(inactive[k].flatten(1).all(dim=1).sum()) for k in ("conv1", "conv2"))
+if blank.any():
+    constant = [int((rates["conv1"][:, blank] == value).sum()) for value in (0, 1)]
+    words = (
+        f"No test image has ink in the window of {int(blank.sum())} of the "
+        f"{blank.numel()} positions of conv1. These positions hold {constant[0]:,} of "
+        f"the {never['conv1']:,} neurons that are never active and {constant[1]:,} of "
+        f"the {always['conv1']:,} that are always active."
+    )
+else:
+    words = "At every position of conv1 some test image has ink in the window."
+lab.report.reading(
+    f"{words} At the outermost positions of conv2 "
+    f"{inactive['conv2'][:, ring].mean():.0%} of the filters are never active, and at "
+    f"the other positions {inactive['conv2'][:, ~ring].mean():.0%}. "
+    + (
+        f"{dead} filters are active nowhere."
+        if dead
+        else "Each filter is active somewhere."
+    )
+)
+
+# %%
+# The inactive units of fc1
+# -------------------------
+# A unit of fc1 sees the whole image. If it is never active on the test images, its
+# output is always 0 and adds nothing to any logit. So we can remove it.
+active = rates["fc1"] > 0
+small = copy.deepcopy(model)
+small.fc1.weight = torch.nn.Parameter(model.fc1.weight[active])
+small.fc1.bias = torch.nn.Parameter(model.fc1.bias[active])
+small.fc2.weight = torch.nn.Parameter(model.fc2.weight[:, active])
+images = dataset.test.images
+probabilities = [each.probabilities(images) for each in (model, small)]
+torch.testing.assert_close(*probabilities, atol=1e-4, rtol=0)
+
+# %%
+# Are other networks like this one?
+# ---------------------------------
+# One network could be an exception. We count the inactive units of fc1 in the networks
+# of five seeds, and in the same networks before training.
+seeds = range(5)
+counted = []
+for each in seeds:
+    untrained = lab.DigitCNN(seed=each)
+    trained = lab.trained("plain", seed=each, dataset=dataset).model
+    units = [lab.activations(m, images, "fc1") > 0 for m in (untrained, trained)]
+    counted.append([int((~unit.any(dim=0)).sum()) for unit in units])
+before, after = zip(*counted, strict=True)
+print("inactive units of fc1 before training:", before, "after:", after)
+
+# %%
+change = lab.stats.paired_comparison(before, after)
+mean_before, mean_after = (lab.stats.mean_interval(each) for each in (before, after))
+verdict = (
+    f"Training makes more units inactive: {mean_before.value:.0f} of the 500 before it "
+    f"and {mean_after.value:.0f} after it"
+    if change.low > 0
+    else f"Training does not clearly change the number of inactive units: "
+    f"{mean_before.value:.0f} of the 500 before it and {mean_after.value:.0f} after it"
+)
+saved = lab.parameter_counts(model).total - lab.parameter_counts(small).total
+lab.report.reading(
+    f"{verdict} (means of {len(seeds)} networks; difference {change.mean:+.0f}, "
+    f"{change.confidence:.0%} interval {change.low:+.0f} to {change.high:+.0f}). In "
+    f"the network above, {never['fc1']} units and their {saved:,} parameters "
+    f"({saved / lab.parameter_counts(model).total:.0%} of all) can be removed, and "
+    "every probability on the test images stays the same to within 0.0001."
+)
+
+# %%
+# Try it
+# ------
+# * Count the neurons of ``lab.DigitCNN(batch_norm=True)``. The total stays the same,
+#   since batch normalization rescales outputs and adds none.
+# * Replace ``"plain"`` by ``"batch_norm"`` and compare the bars of conv2: batch
+#   normalization centres the sums of every filter, so watch the share that is active.
+#
+# See also
+# --------
+# :ref:`sphx_glr_auto_examples_1_classification_plot_1_4_parameter_counts.py` counts the
+# weights, and :ref:`sphx_glr_auto_examples_2_visualization_plot_2_3_activations.py`
+# shows the activations of single images.
 
 # %%
 # The answer
 # ----------
-every = torch.cat([rate.flatten() for rate in rates.values()])
-silent = int((every == 0).sum())
 lab.report.answer(
     "1.5",
-    f"Counting each output of a convolution or of a fully connected layer, the network "
-    f"has {counts.total:,} neurons: {counts.convolutional:,} convolutional and "
-    f"{counts.fully_connected} fully connected. With pooling outputs it would be "
-    f"{counts.with_pooling:,}. Of the {len(every):,} with a ReLU, {silent:,} "
-    f"({silent / len(every):.1%}) fire in none of the {len(dataset.test):,} test "
-    f"images, and on average {float(every.mean()):.1%} fire in an image; "
-    f"one network, seed {network.seed}.",
+    f"The network has {counts.total:,} neurons if each output of a convolution or of a "
+    f"fully connected layer counts as one: {counts.convolutional:,} in the "
+    f"convolutional layers and {counts.fully_connected} in the fully connected layers. "
+    f"With the pooling outputs the total is {counts.with_pooling:,}; with one neuron "
+    f"per filter it is {per_filter}. Some do nothing: of the 500 units of fc1, "
+    f"{mean_after.value:.0f} on average are active in none of the {len(images):,} test "
+    f"images ({min(after)} to {max(after)} in {len(seeds)} networks).",
     dataset=dataset,
 )
-# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# sphinx_gallery_thumbnail_number = 1
 lab.plotting.show()

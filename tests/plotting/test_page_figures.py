@@ -40,13 +40,19 @@ def test_bars_are_shares_of_the_whole() -> None:
     assert "320 (<0.1%)" in [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_activation_rates_rise_from_left_to_right_and_inactive_neurons_have_their_place() -> None:
-    generator = torch.Generator().manual_seed(0)
-    rates = {"conv1": torch.rand(4, 6, 5, generator=generator), "fc1": torch.rand(9, generator=generator)}
+def test_the_bars_divide_the_neurons_by_their_activity() -> None:
+    rates = {"conv1": torch.tensor([0, 0, 0.01, 0.5, 0.985, 0.99, 1, 1]).view(2, 2, 2), "fc1": torch.tensor([0.2, 1.0])}
+    axes = classification.activation_groups(rates).axes[0]
+    drawn = np.array([[bar.get_width() for bar in group] for group in axes.containers])  # (groups, layers)
+    assert drawn[:, 0].tolist() == [2 / 8, 1 / 8, 2 / 8, 1 / 8, 2 / 8]
+    assert drawn[:, 1].tolist() == [0, 0, 1 / 2, 0, 1 / 2]
+    starts = np.array([[bar.get_x() for bar in group] for group in axes.containers])
+    assert np.allclose(starts, drawn.cumsum(axis=0) - drawn)
+
+
+def test_inactive_neurons_have_their_place() -> None:
+    rates = {"conv1": torch.rand(4, 6, 5, generator=torch.Generator().manual_seed(0)), "fc1": torch.rand(9)}
     rates["conv1"][:3, 2, 1] = 0
-    for line, rate in zip(classification.activation_rates(rates).axes[0].lines, rates.values(), strict=True):
-        drawn = torch.as_tensor(line.get_ydata())
-        assert torch.equal(drawn, rate.double().flatten().sort().values)
     inactive = classification.inactive_neurons(rates).axes[0].images[0]
     assert inactive.get_clim() == (0, 1)
     shares = torch.as_tensor(inactive.get_array())

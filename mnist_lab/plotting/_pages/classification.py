@@ -1,12 +1,13 @@
 """Figures of question 1: what the network is made of, when its neurons are active, and two recipes compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_lab.introspection.layers import LayerShapes
@@ -14,6 +15,23 @@ from mnist_lab.introspection.summary import ParameterCounts
 from mnist_lab.plotting.style import BLUE, ORANGE, PURPLE, RED, SERIES, WIDTH, draw_image, log_scale, numbers
 from mnist_lab.stats import PairedComparison
 from mnist_lab.training.recipe import History
+
+# Neurons by the share of images in which they are active.
+ACTIVITY: dict[str, Callable[[NDArray[np.float64]], NDArray[np.bool_]]] = {
+    "none": lambda rate: rate == 0,
+    "up to 1%": lambda rate: (rate > 0) & (rate <= 0.01),
+    "1% to 99%": lambda rate: (rate > 0.01) & (rate < 0.99),
+    "99% and more": lambda rate: (rate >= 0.99) & (rate < 1),
+    "all": lambda rate: rate == 1,
+}
+# Their colours, and those of the numbers on them.
+ACTIVITY_COLOURS = (
+    ("#333333", "white"),
+    (BLUE, "white"),
+    ("#A6D8F0", "black"),
+    ("#F7D58B", "black"),
+    (ORANGE, "black"),
+)
 
 
 def receptive_fields(image: Tensor, shapes: LayerShapes, layers: Sequence[str]) -> Figure:
@@ -60,19 +78,21 @@ def parameters_and_multiply_adds(parameters: ParameterCounts, shapes: LayerShape
     return figure
 
 
-def activation_rates(rates: Mapping[str, Tensor]) -> Figure:
-    """One line per layer: its neurons, sorted by the share of the images in which they are active."""
-    figure, axes = plt.subplots(figsize=(WIDTH, 4.0), layout="constrained")
-    for (name, rate), (colour, line, _) in zip(rates.items(), SERIES, strict=False):
-        ranked = np.sort(numbers(rate), axis=None)
-        places = np.linspace(0, 1, len(ranked))
-        axes.plot(places, ranked, color=colour, linestyle=line, linewidth=2, label=f"{name} ({len(ranked):,} neurons)")
-    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), title="How often the neurons are active")
-    axes.set(xlabel="neurons of the layer, sorted by activation rate", ylabel="images in which a neuron is active")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1))
-    axes.grid(alpha=0.3)
-    axes.legend()
+def activation_groups(rates: Mapping[str, Tensor]) -> Figure:
+    """One bar per layer, divided into neurons that are active in none, few, some, most and all of the images."""
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.0), layout="constrained")
+    left = np.zeros(len(rates))
+    for (label, holds), (colour, text) in zip(ACTIVITY.items(), ACTIVITY_COLOURS, strict=True):
+        shares = np.array([holds(numbers(rate)).mean() for rate in rates.values()])
+        bars = axes.barh(range(len(rates)), shares, left=left, color=colour, label=label, edgecolor="white")
+        texts = [f"{share:.0%}" if share >= 0.045 else "" for share in shares]  # there is no room for less
+        axes.bar_label(bars, texts, label_type="center", fontsize=9, color=text)
+        left += shares
+    axes.set(yticks=range(len(rates)), yticklabels=[f"{name}\n({rate.numel():,})" for name, rate in rates.items()])
+    axes.set(xlim=(0, 1), xlabel="share of the neurons of the layer", title="In how many images a neuron is active")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.invert_yaxis()
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, title="active in ... of the images")
     return figure
 
 
