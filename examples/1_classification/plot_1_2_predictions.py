@@ -1,98 +1,179 @@
-"""
+r"""
 1.2 Predictions on test images
 ==============================
 
-A dozen test images, drawn at random, with what they are, what the network reads, and
-how sure it is. Then every test image that it misreads, the surest mistakes first, and
-a table of which digit is taken for which.
+You will see a dozen test images, drawn at random, with their true and predicted labels.
+Then you will see every test image that the network gets wrong, how confident it is when
+it is wrong, and which digits it confuses.
+
+The network gives a logit :math:`z_k` for each class :math:`k`. The softmax turns the
+ten logits into probabilities :math:`p_k` that sum to one. The prediction
+:math:`\hat{y}` is the class with the largest probability, and that probability is the
+*confidence* of the prediction:
+
+.. math::
+
+   p_k = \frac{e^{z_k}}{\sum_{j=0}^{9} e^{z_j}}, \qquad
+   \hat{y} = \arg\max_k \, p_k, \qquad
+   \mathrm{confidence} = p_{\hat{y}}
+
+The second figure follows :cite:t:`lecun1998`, who show every test image that their
+network misclassifies.
 """
 
 # %%
 # Twelve images at random
 # -----------------------
-# The images are drawn by a seed, so they are nobody's choice, and yet they are the
-# same ones each time. A check mark says that the prediction is right; a misread image
-# would stand in a thick dashed frame, under a cross.
+# A seed draws the images, so nobody has picked them, and everyone gets the same ones. A
+# correct prediction has a check mark. A wrong one has a cross and a dashed frame.
+from collections import Counter
+from math import comb
+
 import torch
 
 import mnist_lab as lab
+from mnist_lab.plotting.style import percent
 
-dataset = lab.load_dataset()
-network = lab.trained("plain", dataset=dataset)
 seed, count = 0, 12
+dataset = lab.load_dataset()
+network = lab.trained("plain", seed=0, dataset=dataset)
 generator = torch.Generator().manual_seed(seed)
-drawn = dataset.test[torch.randperm(len(dataset.test), generator=generator)[:count]]
+chosen = torch.randperm(len(dataset.test), generator=generator)[:count]
+drawn = dataset.test[chosen]
 outcome = lab.evaluate(network.model, drawn)
-print(f"{outcome.correct.sum()} of {count} right")
 figure = lab.plotting.predictions(drawn.images, outcome)
+
+# %%
+right = int(outcome.correct.sum())
+lowest, least = outcome.probabilities.amax(dim=1).min(dim=0)
+lab.report.reading(
+    f"{right} of the {count} predictions are correct. The network is least confident "
+    f"about the image with the true label {outcome.labels[least]}: it predicts "
+    f"{outcome.predictions[least]} with a probability of {percent(float(lowest))}."
+)
 
 # %%
 # Every mistake
 # -------------
-# Twelve images at random say little about how the network errs. Here is what it
-# misreads among all test images, in the order of the probability that it gives to the
-# wrong digit. The first ones are those to worry about: to the network they are its
-# clearest cases.
+# Twelve images say little about mistakes. Here are all misclassified test images (the
+# first 96, if there are more), the most confident mistakes first.
 result = lab.evaluate(network.model, dataset.test)
-sureness = result.probabilities.amax(dim=1)
+confidence = result.probabilities.amax(dim=1)
 wrong = (~result.correct).nonzero().flatten()
-wrong = wrong[sureness[wrong].argsort(descending=True)]
-shown = dataset.test[wrong[:96]]  # more would be a wall, not a figure
+wrong = wrong[confidence[wrong].argsort(descending=True)]
+error = lab.stats.proportion_interval(len(wrong), len(dataset.test))
+shown = dataset.test[wrong[:96]]
 figure = lab.plotting.mistakes(shown.images, lab.evaluate(network.model, shown))
-print(f"{len(wrong)} of {len(result.labels):,} misclassified, {len(shown)} shown")
 
 # %%
-# How sure it is when it errs
-# ---------------------------
-# The probability is a warning sign if it is lower where the network errs. Then a
-# threshold catches mistakes: whatever is less sure goes to a human reader. What such a
-# reader has to look at, and what slips through, follows from the threshold.
-threshold = 0.99
-doubtful = sureness < threshold
-caught = int((doubtful & ~result.correct).sum())
-for name, group in (("right", result.correct), ("wrong", ~result.correct)):
-    median = sureness[group].median() if group.any() else float("nan")
-    print(f"median probability of a {name} prediction: {median:.4f}")
-print(f"{int(doubtful.sum())} predictions are less than {threshold:.0%} sure;")
-print(f"{caught} of the {len(wrong)} mistakes are among them")
+total, mistakes, sure = len(dataset.test), len(wrong), 0.99
+clean = comb(total - mistakes, count) / comb(total, count)
+certain = int((confidence[wrong] > sure).sum())
+lab.report.reading(
+    f"{mistakes} of the {total:,} test images are misclassified: {error}. Of these "
+    f"mistakes, {certain} have a confidence above {sure:.0%}. A random draw of {count} "
+    f"images contains no mistake with a probability of {clean:.0%}, so the first "
+    f"figure says little about the accuracy."
+)
+
+# %%
+# Confidence as a warning
+# -----------------------
+# Suppose that a person can check 3% of the images. Then the network should hand over
+# its least confident predictions. The threshold for that is chosen on the validation
+# images. The test images show how well it works.
+held = lab.evaluate(network.model, dataset.validation)
+threshold = float(held.probabilities.amax(dim=1).quantile(0.03))
+checked = confidence < threshold
+groups = {"correct": result.correct, "misclassified": ~result.correct}
+figure = lab.plotting.distributions(
+    {name: confidence[group] for name, group in groups.items() if group.any()},
+    title="Confidence of test predictions",
+    unit="confidence (probability of the predicted class)",
+    marked=(threshold, "threshold"),
+)
+
+# %%
+caught = int((checked & ~result.correct).sum())
+words = "There is no mistake to catch."
+if mistakes:
+    middle = [percent(float(confidence[group].median())) for group in groups.values()]
+    words = (
+        f"The median confidence is {middle[0]} for correct predictions and {middle[1]} "
+        f"for mistakes. {int(checked.sum())} of {total:,} predictions "
+        f"({checked.float().mean():.1%}) are below the threshold of {threshold:.3f}. "
+        f"They include {caught} of the {mistakes} mistakes: "
+        f"{lab.stats.proportion_interval(caught, mistakes)}."
+    )
+lab.report.reading(words)
 
 # %%
 # Which digits are confused
 # -------------------------
-# A row is a true label, a column what the network made of it. Only the mistakes are
-# shaded; in grey stand the images that are read correctly. A pair such as 4 and 9 can
-# be confused in both directions, so the ranking adds the two up.
+# A row is a true label, a column a prediction. Correct predictions are grey, and only
+# mistakes are shaded.
 figure = lab.plotting.confusion_matrix(result)
-ends = torch.stack([result.labels[wrong], result.predictions[wrong]]).sort(dim=0).values
-pairs, times = ends.unique(dim=1, return_counts=True)
-ranking = sorted(zip(times.tolist(), pairs.T.tolist(), strict=True), reverse=True)
-for mistakes, (one, other) in ranking[:5]:
-    print(f"{one} and {other}: {mistakes} mistakes")
 
 # %%
-# How to read the table
-# ---------------------
-# If mistakes fell anywhere alike, each of the 45 pairs of digits would have its even
-# share of them. The ranking says how far the most frequent pairs are above that, and
-# so whether the network errs at random or where two digits look alike.
-top = ranking[:3]
-top_share = sum(mistakes for mistakes, _ in top) / max(len(wrong), 1)
-print(f"the {len(top)} most frequent pairs: {top_share:.0%} of the mistakes")
-print(f"three pairs of 45 at random: {3 / 45:.0%}")
+# Ten digits form 45 pairs. Some pair is always the most frequent one, even if all are
+# equally likely. So the three most confused pairs are chosen on the validation images,
+# and only then counted on the test images. If all pairs were equally likely, those
+# three would hold 3/45 of the test mistakes.
+
+
+def confused(outcome: lab.Evaluation) -> Counter[frozenset[int]]:
+    """Mistakes by pair of digits, in either direction."""
+    labels = zip(outcome.labels.tolist(), outcome.predictions.tolist(), strict=True)
+    return Counter(frozenset(pair) for pair in labels if pair[0] != pair[1])
+
+
+pairs = [pair for pair, _ in confused(held).most_common(3)]
+again = sum(confused(result)[pair] for pair in pairs)
+by_chance = 3 / 45
+
+# %%
+names = [" and ".join(map(str, sorted(pair))) for pair in pairs]
+verdict = "There are no mistakes to compare."
+if mistakes and pairs:
+    share = lab.stats.proportion_interval(again, mistakes)
+    verdict = (
+        f"The pairs confused most often on the validation images ({', '.join(names)}) "
+        f"make up {share} of the test mistakes, where equally likely pairs would make "
+        f"up {by_chance:.1%}. "
+        + (
+            "So the network confuses these pairs more often than others."
+            if share.low > by_chance
+            else "These mistakes are too few to show a preference for these pairs."
+        )
+    )
+lab.report.reading(verdict)
+
+# %%
+# Try it
+# ------
+# * Draw other images: change ``seed`` to 1, 2, 3, ... How many draws does it take until
+#   the first figure shows a mistake?
+# * Let a person check 1% or 10% of the images instead of 3%. Which share of the
+#   mistakes do they get to see?
+#
+# See also
+# --------
+# :ref:`sphx_glr_auto_examples_1_classification_plot_1_1_training_curves.py` shows how
+# this network was trained.
+# :ref:`sphx_glr_auto_examples_3_adversarial_plot_3_1_2_confidence.py` measures the
+# confidence on images that no person has drawn.
 
 # %%
 # The answer
 # ----------
-named = ", ".join(f"{one} and {other} ({n})" for n, (one, other) in top)
 lab.report.answer(
     "1.2",
-    f"Of {count} test images drawn at random (seed {seed}), "
-    f"{int(outcome.correct.sum())} are read correctly. Of all {len(result.labels):,}, "
-    f"{len(wrong)} are misclassified"
-    + (f", most often {named}: {top_share:.0%} of the mistakes" if top else "")
-    + f". With less than {threshold:.0%} probability come {int(doubtful.sum())} "
-    f"predictions, {caught} of the mistakes among them; one network, seed "
-    f"{network.seed}.",
+    f"{right} of {count} test images drawn at random (seed {seed}) are classified "
+    "correctly; the first figure shows them with their true and predicted labels. Of "
+    f"all {total:,} test images, the network ({network.name}, seed {network.seed}) "
+    f"misclassifies {mistakes}: {error}. {verdict}",
     dataset=dataset,
 )
+
+# %%
 lab.plotting.show()
