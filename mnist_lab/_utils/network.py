@@ -7,6 +7,7 @@ others with the same words, leave no trace in the caller's network and may be ca
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import CellType, FunctionType
 from typing import Any
 
 import torch
@@ -102,13 +103,28 @@ def private_copy(model: nn.Module) -> nn.Module:
             if name == "_compiled_call_impl":  # what module.compile() leaves; it would run the original
                 continue
             try:
-                twin[name] = copy.copy(value) if name.endswith("_hooks") else copy.deepcopy(value, memo)
+                if isinstance(value, FunctionType) and value.__closure__:
+                    twin[name] = _rebound(value, memo)
+                else:
+                    twin[name] = copy.copy(value) if name.endswith("_hooks") else copy.deepcopy(value, memo)
             except Exception:  # an attribute's own code may raise anything
                 twin[name] = value
     result: nn.Module = memo[id(model)]
     for parameter in result.parameters():
         parameter.requires_grad_(False)  # gradients are taken with respect to images alone
     return result
+
+
+def _rebound(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
+    """A function whose closure holds the copies of modules, not the originals."""
+    cells = tuple(
+        CellType(copy.deepcopy(cell.cell_contents, memo)) if isinstance(cell.cell_contents, nn.Module) else cell
+        for cell in function.__closure__ or ()
+    )
+    code, namespace = function.__code__, function.__globals__
+    rebound = FunctionType(code, namespace, function.__name__, function.__defaults__, cells)
+    rebound.__kwdefaults__ = function.__kwdefaults__
+    return rebound
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

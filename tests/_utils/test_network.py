@@ -382,3 +382,24 @@ def test_any_number_of_classes_can_be_allowed() -> None:
     assert check_logits(torch.zeros(2, 5), 2, classes=None).shape == (2, 5)
     with pytest.raises(ValueError, match=r"logits \(N, classes\)"):
         check_logits(torch.zeros(3, 5), 2, classes=None)
+
+
+class ThroughAClosure(nn.Module):
+    """Calls its layers through a function that holds the module itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 10))
+        self.call = lambda images, scale=1.0: self.net(images) * scale
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.call(images)
+        return logits
+
+
+def test_a_closure_over_the_network_runs_the_copy() -> None:
+    model = ThroughAClosure().train()
+    images = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 255
+    with no_trace(model), running(model) as runner:
+        found = runner.logits(images)
+    torch.testing.assert_close(found, model.eval()(images))
