@@ -9,6 +9,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 
@@ -30,23 +31,30 @@ def title_of(script: Path) -> str:
     return docstring.partition("\n")[0]
 
 
+def answer_to(env: BuildEnvironment, question: str) -> str | None:
+    """The answer that a page gave when it ran, or None. The document that is being read depends on it."""
+    path = Path(os.environ["MNIST_LAB_ANSWERS"]) / f"{question}.json"
+    env.note_dependency(str(path))
+    if not path.is_file():
+        return None
+    text: str = json.loads(path.read_text(encoding="utf-8"))["text"]
+    return text
+
+
 class AnswersAtAGlance(SphinxDirective):
     """A table of the questions and their answers, with links to the pages."""
 
     def run(self) -> list[nodes.Node]:
         source = Path(self.env.srcdir)
-        answers = Path(os.environ["MNIST_LAB_ANSWERS"])
         rows = []
         for script in sorted((source.parent / "examples").glob("*/plot_*.py")):
             question = question_of(script)
-            path = answers / f"{question}.json"
-            self.env.note_dependency(str(path))
-            if not path.is_file():
+            answer = answer_to(self.env, question)
+            if answer is None:
                 self.state.document.reporter.warning(f"{script.name} gave no answer to {question}", line=self.lineno)
                 continue
-            answer = json.loads(path.read_text(encoding="utf-8"))
             page = f"/auto_examples/{script.parent.name}/{script.stem}"
-            rows += [f"   * - :doc:`{title_of(script)} <{page}>`", f"     - {answer['text']}"]
+            rows += [f"   * - :doc:`{title_of(script)} <{page}>`", f"     - {answer}"]
         table = [
             ".. list-table::",
             "   :header-rows: 1",
