@@ -23,6 +23,7 @@ release = version = installed_version("mnist-lab")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_design",
@@ -31,6 +32,9 @@ extensions = [
     "record",
     "overview",
     "answers",
+    "pages",
+    "formulas",
+    "references",
     "accessible",
     "report_pdf",
     "notebook_cells",
@@ -39,20 +43,19 @@ extensions = [
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]
 nitpicky = True
-nitpick_ignore_regex = [
-    # Their inventories are online, and a build must not need a network.
-    (r"py:.*", r"(torch|matplotlib|numpy|os|pathlib|collections|typing|dataclasses)\..*"),
-    (r"py:.*", r"(Tensor|Figure|Axes|Path|Module|nn\.Module|optional)"),
-]
 
-# Links to the documentation of torch and others need a network, so a build has to ask for them.
-if os.environ.get("MNIST_LAB_INVENTORIES"):
-    extensions.append("sphinx.ext.intersphinx")
-    intersphinx_mapping = {
-        "python": ("https://docs.python.org/3", None),
-        "torch": ("https://docs.pytorch.org/docs/stable", None),
-        "matplotlib": ("https://matplotlib.org/stable", None),
-    }
+# Inventories are kept here, so that a build needs no network; inventories/refresh.py renews them.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", "inventories/python.inv"),
+    "torch": ("https://docs.pytorch.org/docs/stable", "inventories/torch.inv"),
+    "matplotlib": ("https://matplotlib.org/stable", "inventories/matplotlib.inv"),
+}
+
+html_math_renderer = "mathml"
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year_round"
+bibtex_default_style = "plain"
+bibtex_cite_id = "{key}"  # the place of an entry on its page
 
 autosummary_generate = True
 autodoc_typehints = "none"  # docstrings state types, shapes and units
@@ -70,6 +73,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib", "freshness.forget_run", "freshness.strict"),
     "reset_modules_order": "both",
     "capture_repr": (),  # a page prints what it wants to show
+    "image_scrapers": ("figures.scrape",),
     "image_srcset": ["2x"],
     "thumbnail_size": (600, 420),
     "matplotlib_animations": True,
