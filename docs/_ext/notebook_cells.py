@@ -15,6 +15,7 @@ from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
+import references
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -78,11 +79,13 @@ def colab_link(address: str | None, page: str) -> str | None:
     return f"https://colab.research.google.com/github/{on_github[1]}/blob/{branch}/{notebook[1]}.ipynb"
 
 
-def without_roles(text: str) -> str:
-    """Replace Sphinx's roles, which Markdown does not know, by plain text.
+def without_roles(text: str, titles: dict[str, str]) -> str:
+    """Replace Sphinx's roles, which Markdown does not know, by plain text; links to pages by the pages' titles.
 
-    >>> without_roles("See :func:`mnist_lab.fit`, :class:`~torch.nn.Conv2d` and :doc:`the answer </index>`.")
+    >>> without_roles("See :func:`mnist_lab.fit`, :class:`~torch.nn.Conv2d` and :doc:`the answer </index>`.", {})
     'See `mnist_lab.fit`, `Conv2d` and the answer.'
+    >>> without_roles("As :cite:t:`simonyan2014` in :doc:`plot_1_3_layers`.", {"plot_1_3_layers": "1.3 Layers"})
+    'As Simonyan et al. (2014) in 1.3 Layers.'
     """
 
     def plain(match: re.Match[str]) -> str:
@@ -91,10 +94,22 @@ def without_roles(text: str) -> str:
         if title is not None:
             return title[1]
         if role in {"doc", "ref"}:
-            return shown
+            return titles.get(shown.rsplit("/", 1)[-1], shown)
         return f"`{shown[1:].rsplit('.', 1)[-1] if shown.startswith('~') else shown}`"
 
-    return re.sub(r":(?:\w+:)?(func|class|meth|mod|attr|data|exc|doc|ref):`([^`]+)`", plain, text)
+    text = references.without_citations(text)
+    text = re.sub(r":(?:\w+:)?(func|class|meth|mod|attr|data|exc|doc|ref):`([^`]+)`", plain, text)
+    # sphinx-gallery has already taken the role from its own labels of pages.
+    return re.sub(r"`sphx_glr_auto_examples_\w*?(plot_\w+)\.py`", lambda label: titles.get(label[1], label[0]), text)
+
+
+def title_of(notebook: dict[str, Any]) -> str:
+    """The heading at the top of a notebook.
+
+    >>> title_of({"cells": [{"source": ["# 1.1 Error"]}]})
+    '1.1 Error'
+    """
+    return "".join(notebook["cells"][0]["source"]).strip().partition("\n")[0].lstrip("# ")
 
 
 def mend_notebooks(app: Sphinx) -> None:
@@ -110,13 +125,17 @@ def mend_notebooks(app: Sphinx) -> None:
         "outputs": [],
         "source": source.splitlines(keepends=True),
     }
-    for path in sorted((Path(app.srcdir) / "auto_examples").glob("*/plot_*.ipynb")):
-        before = path.read_text(encoding="utf-8")
+    texts = {
+        path: path.read_text(encoding="utf-8")
+        for path in sorted((Path(app.srcdir) / "auto_examples").glob("*/plot_*.ipynb"))
+    }
+    titles = {path.stem: title_of(json.loads(text)) for path, text in texts.items()}
+    for path, before in texts.items():
         notebook = json.loads(before)
         cells = [other for other in notebook["cells"] if other["metadata"].get("tags") != ["install"]]
         for other in cells:
             if other["cell_type"] == "markdown":
-                other["source"] = without_roles("".join(other["source"])).splitlines(keepends=True)
+                other["source"] = without_roles("".join(other["source"]), titles).splitlines(keepends=True)
         named = {"id": "install"} if notebook["nbformat_minor"] >= 5 else {}
         notebook["cells"] = [cells[0], cell | named, *cells[1:]]
         after = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
