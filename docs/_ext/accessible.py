@@ -49,12 +49,25 @@ def label_animation(body: str, title: str) -> str:
     return body.replace('<input id="_anim_slider', '<input aria-label="Frame of the animation" id="_anim_slider')
 
 
+def without_list_roles(body: str) -> str:
+    """Remove the roles of a list and its entries from the references: screen readers do not accept their combination.
+
+    >>> without_list_roles('<div role="list" class="citation-list"><div class="citation" role="doc-biblioentry">')
+    '<div class="citation-list"><div class="citation">'
+    """
+    return body.replace(' role="doc-biblioentry"', "").replace(
+        'role="list" class="citation-list', 'class="citation-list'
+    )
+
+
 def read(_app: Sphinx, name: str, source: list[str]) -> None:
     if name.startswith("auto_examples/") or name == "sg_execution_times":
         source[0] = without_foreign_parts(source[0])
 
 
 def label_parts(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+    if "citation-list" in context.get("body", ""):
+        context["body"] = without_list_roles(context["body"])
     if "_anim_img" in context.get("body", ""):
         title = BeautifulSoup(context["title"], "html.parser").get_text()
         context["body"] = label_animation(context["body"], title.replace('"', ""))

@@ -150,7 +150,7 @@ def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_html_of_the_gallery_is_repaired() -> None:
     import accessible
 
-    assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=4)
+    assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=5)
     rest = "\n  .. list-table::\n"
     raw = "  .. raw:: html\n\n    <script src='https://cdn.datatables.net/x'>\n    </script>\n"
     assert accessible.without_foreign_parts(f".. container::\n\n{raw}{rest}") == f".. container::\n\n{rest}"
