@@ -79,8 +79,8 @@ least = min(rates, key=lambda name: float(rates[name].mean()))
 few = ", ".join(f"{n:,} of {rates[k].numel():,} in {k}" for k, n in never.items())
 many = ", ".join(f"{n:,} in {k}" for k, n in always.items())
 lab.report.reading(
-    f"Some neurons are active in none of the test images: {few}. Others are active in "
-    f"all of them: {many}. Activity is sparsest in {least}, where "
+    f"Neurons that are active in none of the test images: {few}. Neurons that are "
+    f"active in all of them: {many}. Activity is sparsest in {least}, where "
     f"{rates[least].mean():.0%} of the neurons are active in an average image."
 )
 
@@ -193,7 +193,7 @@ lab.report.answer(
     f"fully connected layer counts as one: {counts.convolutional:,} in the "
     f"convolutional layers and {counts.fully_connected} in the fully connected layers. "
     f"With the pooling outputs the total is {counts.with_pooling:,}; with one neuron "
-    f"per filter it is {per_filter}. Some do nothing: of the 500 units of fc1, "
+    f"per filter it is {per_filter}. Of the 500 units of fc1, "
     f"{mean_after.value:.0f} on average are active in none of the {len(images):,} test "
     f"images ({min(after)} to {max(after)} in {len(seeds)} networks).",
     dataset=dataset,

@@ -71,13 +71,22 @@ def test_validation_errors_show_the_mean_and_the_range() -> None:
     assert {round(float(y), 6) for y in np.asarray(band)[:, 1]} == {0.12, 0.2, 0.04, 0.08}
 
 
-def test_paired_differences_show_every_pair_in_its_unit() -> None:
+def test_accuracy_differences_show_every_pair_in_percentage_points() -> None:
     comparison = paired_comparison([0.99, 0.98, 0.97], [0.99, 0.99, 0.99])
-    (axes,) = classification.paired_differences(comparison, title="Accuracy", unit="points", scale=100).axes
-    pairs = next(line for line in axes.lines if len(np.asarray(line.get_xdata())) == 3)
-    assert np.asarray(pairs.get_xdata()).tolist() == pytest.approx([0, 1, 2])
-    assert (axes.get_title(), axes.get_xlabel()) == ("Accuracy", "points")
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["mean,\n95% interval", "each pair"]
+    (axes,) = classification.accuracy_differences({"test": comparison, "other": comparison}).axes
+    pairs = [line for line in axes.lines if len(np.asarray(line.get_xdata())) == 3]
+    assert [np.asarray(line.get_xdata()).tolist() for line in pairs] == [pytest.approx([0, 1, 2])] * 2
+    means = [line for line in axes.lines if line.get_marker() == "D"]
+    assert [float(np.asarray(line.get_xdata())[0]) for line in means] == pytest.approx([1, 1])
+    assert axes.get_xlabel() == "percentage points"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["test", "other"]
+
+
+def test_seconds_are_drawn_turn_by_turn_from_zero() -> None:
+    (axes,) = classification.seconds_by_turn({"plain": [2.0, 3.0], "other": [4.0, 5.0]}).axes
+    drawn = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
+    assert drawn == {"plain": [[1, 2], [2, 3]], "other": [[1, 4], [2, 5]]}
+    assert axes.get_ylim()[0] == 0
 
 
 # Question 3

@@ -132,17 +132,35 @@ def validation_errors(histories: Mapping[str, Sequence[History]]) -> Figure:
     return figure
 
 
-def paired_differences(comparison: PairedComparison, *, title: str, unit: str, scale: float = 1.0) -> Figure:
-    """One dot per pair, above the mean difference with its interval; `scale` is 100 for percentage points."""
-    values = scale * np.array(comparison.differences)
-    mean, low, high = scale * comparison.mean, scale * comparison.low, scale * comparison.high
-    figure, axes = plt.subplots(figsize=(WIDTH, 2.8), layout="constrained")
+def accuracy_differences(comparisons: Mapping[str, PairedComparison]) -> Figure:
+    """One row per set of images: a dot per pair of networks, and the mean difference with its interval."""
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.3 + 0.7 * len(comparisons)), layout="constrained")
     axes.axvline(0, color="black", linewidth=1)
-    axes.plot(values, np.ones_like(values), "o", color=BLUE, alpha=0.7)
-    axes.errorbar([mean], [0], xerr=[[mean - low], [high - mean]], fmt="D", color=RED, capsize=6)
-    axes.set(title=title, xlabel=unit, ylim=(-0.7, 1.7), yticks=[0, 1])
-    axes.set_yticklabels([f"mean,\n{comparison.confidence:.0%} interval", "each pair"])
+    for row, comparison in enumerate(comparisons.values()):
+        values = 100 * np.array(comparison.differences)
+        mean, low, high = 100 * comparison.mean, 100 * comparison.low, 100 * comparison.high
+        # Marked once, for the legend.
+        pair, interval = ("each pair", f"mean, {comparison.confidence:.0%} interval") if row == 0 else (None, None)
+        axes.plot(values, np.full_like(values, row - 0.15), "o", color=BLUE, alpha=0.7, label=pair)
+        margins = [[mean - low], [high - mean]]
+        axes.errorbar([mean], [row + 0.15], xerr=margins, fmt="D", color=RED, capsize=6, label=interval)
+    axes.set(title="Accuracy with batch normalization minus without", xlabel="percentage points")
+    axes.set_ylim(len(comparisons) - 0.5, -0.5)
+    axes.set_yticks(range(len(comparisons)), list(comparisons))
     axes.grid(alpha=0.3, axis="x")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def seconds_by_turn(times: Mapping[str, Sequence[float]]) -> Figure:
+    """One curve per kind of network: the seconds that it took in each turn."""
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.2), layout="constrained")
+    for (name, seconds), (colour, line, marker) in zip(times.items(), SERIES, strict=False):
+        axes.plot(range(1, len(seconds) + 1), seconds, color=colour, linestyle=line, marker=marker, label=name)
+    axes.set(title="Time per epoch", xlabel="turn", ylabel="seconds", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
     return figure
 
 
