@@ -106,7 +106,7 @@ figure = lab.plotting.mistakes(missed.images, lab.evaluate(accurate.model, misse
 # Test images are distorted as the training images were, and then more and more. A
 # strength of one is what the accurate network has practised.
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-WAYS = {"shift": 1.0, "rotation": 8.0, "scale": 0.1, "shear": 0.1, "bend": 0.7}
+WAYS = {"shift": 1.0, "rotation": 8.0, "scale": 0.1, "shear": 0.1, "elastic": 0.7}
 asked = dataset.test[:2000]
 shares: dict[str, list[lab.stats.Interval]] = {name: [] for name in models}
 for strength in STRENGTHS:

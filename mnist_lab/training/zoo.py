@@ -65,7 +65,7 @@ class TrainedNetwork:
     versions: dict[str, str]
 
     @property
-    def name(self) -> str:
+    def name(self) -> Literal["plain", "batch_norm"]:
         """``"plain"`` or ``"batch_norm"``."""
         return "batch_norm" if self.model.batch_norm else "plain"
 
