@@ -73,4 +73,6 @@ def reading(text: Annotated[str, NotBlank()]) -> None:
 
 def _print(text: str) -> None:
     if sys.stdout is not None:  # a program without a console has none
-        print(printable(textwrap.fill(text, width=88), sys.stdout))  # noqa: T201 - printing is what it is for
+        # The site makes a paragraph of one line, which the browser wraps.
+        lines = text if os.environ.get(ANSWERS_VARIABLE) else textwrap.fill(text, width=88)
+        print(printable(lines, sys.stdout))  # noqa: T201 - printing is what it is for

@@ -6,7 +6,6 @@ away on the site and left out of the PDF.
 
 import itertools
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from sphinx_gallery.directives import imgsgnode
 
 logger = logging.getLogger(__name__)
 READING = "What is seen:"
-WIDTH = 88  # of what mnist_lab.report prints
 
 
 def is_wording(code: str) -> bool:
@@ -41,31 +39,21 @@ def only_shows(code: str) -> bool:
 
 
 def pieces(output: str) -> list[tuple[str, str]]:
-    r"""Split what a cell printed into readings, answers and other text, in order; readings and answers unwrapped.
+    r"""Split what a cell printed into readings, answers and other text, in order. A reading or an answer is one line.
 
-    >>> pieces("3 of 4\nWhat is seen: Most are edges.\nAnswer to 2.1: Yes.\n")
-    [('text', '3 of 4'), ('reading', 'Most are edges.'), ('answer', 'Yes.')]
+    >>> pieces("3 of 4\n5 of 6\nWhat is seen: Most are edges.\nAnswer to 2.1: Yes.\n")
+    [('text', '3 of 4\n5 of 6'), ('reading', 'Most are edges.'), ('answer', 'Yes.')]
     """
     found: list[tuple[str, str]] = []
-    last = ""
     for line in output.splitlines():
         begins = re.match(rf"({READING}|Answer to [\d.]+:) ", line)
-        kind, text = found[-1] if found else ("text", "")
         if begins is not None:
             found.append(("reading" if begins[1] == READING else "answer", line[begins.end() :]))
-        elif kind == "text":
-            found[-1:] = [("text", f"{text}\n{line}" if found else line)]
-        elif line and textwrap.wrap(_joined(last, line), WIDTH)[0] == last:
-            found[-1] = kind, _joined(text, line)
+        elif found and found[-1][0] == "text":
+            found[-1] = "text", f"{found[-1][1]}\n{line}"
         else:
             found.append(("text", line))
-        last = line
     return [(kind, text.rstrip()) for kind, text in found if text.strip()]
-
-
-def _joined(start: str, rest: str) -> str:
-    """Two lines of a wrapped text as one. A line can end after the hyphen of a word."""
-    return f"{start}{'' if re.search(r'[^ -]-$', start) else ' '}{rest}"
 
 
 def first_sentence(text: str) -> str:
