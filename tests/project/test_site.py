@@ -1,18 +1,27 @@
 """The site's own extensions: when a page is stale, the answers, the record of the build, repairs of the HTML."""
 
 import doctest
+import importlib
+import io
 import json
+import posixpath
 import re
+import runpy
 import shutil
 import sys
 import tomllib
+import zlib
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from docutils.utils.math import MathError
+from matplotlib import pyplot as plt
+from sphinx.util.inventory import InventoryFile
 
 import mnist_lab as lab
 
@@ -23,8 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def extensions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
     yield
-    for name in ("freshness", "answers", "record", "accessible"):
-        sys.modules.pop(name, None)
+    for path in (ROOT / "docs" / "_ext").glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 @pytest.mark.usefixtures("extensions")
@@ -147,10 +156,161 @@ def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("extensions")
+@pytest.mark.parametrize("name", ["accessible", "figures", "formulas", "notebook_cells", "pages", "references"])
+def test_the_examples_of_an_extension_run(name: str) -> None:
+    failed, attempted = doctest.testmod(importlib.import_module(name))
+    assert attempted
+    assert not failed
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("extensions")
 def test_the_html_of_the_gallery_is_repaired() -> None:
     import accessible
 
-    assert doctest.testmod(accessible) == doctest.TestResults(failed=0, attempted=5)
     rest = "\n  .. list-table::\n"
     raw = "  .. raw:: html\n\n    <script src='https://cdn.datatables.net/x'>\n    </script>\n"
     assert accessible.without_foreign_parts(f".. container::\n\n{raw}{rest}") == f".. container::\n\n{rest}"
+
+
+@pytest.mark.usefixtures("extensions")
+@pytest.mark.parametrize(
+    ("after", "found_after"),
+    [
+        ("", []),
+        ("\n", []),
+        ("2 of 3\n  4 of 5\n", [("text", "2 of 3\n  4 of 5")]),
+        ("What is seen: No more.\n", [("reading", "No more.")]),
+    ],
+)
+def test_a_reading_is_found_in_what_a_cell_printed(
+    after: str,
+    found_after: list[tuple[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import pages
+
+    monkeypatch.setenv("MNIST_LAB_ANSWERS", str(tmp_path))
+    text = "A well-known error - falls from 50% to 8%; " * 9 + "so it is."
+    print("first\n\n  second")  # noqa: T201
+    lab.report.reading(text)
+    lab.report.answer("1.2.3", text)
+    print(after, end="")  # noqa: T201
+    found = pages.pieces(capsys.readouterr().out)
+    assert found == [("text", "first\n\n  second"), ("reading", text), ("answer", text), *found_after]
+
+
+@pytest.mark.usefixtures("extensions")
+def test_only_cells_that_word_a_sentence_are_folded() -> None:
+    import pages
+
+    assert pages.is_wording("total = 3\nlab.report.reading(f'{total} of 4')")
+    assert pages.is_wording("lab.report.answer('1.1', 'Yes.')")
+    assert not pages.is_wording("print('the answer')")
+    assert pages.only_shows("\nlab.plotting.show()\n")
+    assert not pages.only_shows("figure = draw()\nlab.plotting.show()")
+
+
+SHOWN = {
+    r"\frac{\partial \ell}{\partial x}": "∂ℓ∂x",
+    r"\hat{c} = \arg\max_c z_c(x)": "cˆ=argmaxczc(x)",
+    r"\lVert x - x_0 \rVert_2^2 + \frac{a}{b}": "‖x−x0‖22+ab",
+    r"\beta \sum_{i=1}^{N} x_i'": "β∑i=1Nxi′",
+    r"\mathrm{softmax}(z)_c \quad \text{for class } c \in \{0, \dots, 9\}": "softmax(z)cfor class c∈{0,…,9}",
+    r"\left\lvert \frac{a}{b} \right\rvert": "|ab|",
+    "a &= b \\\\ &< c": "a=b<c",
+}
+
+
+@pytest.mark.usefixtures("extensions")
+@pytest.mark.parametrize(
+    ("tex", "as_block"),
+    [(tex, as_block) for tex in SHOWN for as_block in (True, False) if as_block or r"\\" not in tex],
+)
+def test_a_formula_is_mathml(tex: str, as_block: bool) -> None:
+    import formulas
+
+    tree = ElementTree.fromstring(formulas.mathml(tex, as_block=as_block))
+    assert tree.tag == f"{{{formulas.NAMESPACE}}}math"
+    assert tree.get("display") == ("block" if as_block else None)
+    assert "".join(tree.itertext()).replace(formulas.APPLY, "").replace("\xa0", " ") == SHOWN[tex]
+
+
+@pytest.mark.usefixtures("extensions")
+def test_only_fences_around_their_own_content_grow() -> None:
+    import formulas
+
+    def growing(tex: str) -> list[bool]:
+        tree = ElementTree.fromstring(formulas.mathml(tex))
+        return [fence.get("stretchy") != "false" for fence in tree.iter() if fence.text in {"‖", "|"}]
+
+    assert growing(r"\lVert x \rVert + \frac{a}{\lVert b \rVert}") == [False, False, True, True]
+    assert growing(r"\left\lVert \frac{a}{b} \right\rVert_2 + \lvert c \rvert") == [True, True, False, False]
+
+
+@pytest.mark.usefixtures("extensions")
+@pytest.mark.parametrize("tex", [r"\unknown{x}", r"\frac12 x", "10^12", r"\operatorname*{max}_x", r"\frac{a}", "a}b"])
+def test_a_formula_that_would_be_shown_wrong_is_an_error(tex: str) -> None:
+    import formulas
+
+    with pytest.raises(MathError):
+        formulas.mathml(tex)
+
+
+@pytest.mark.usefixtures("extensions")
+def test_references_are_complete() -> None:
+    import references
+
+    entries = references.bibliography().entries
+    assert len(entries) >= 23
+    for key, entry in entries.items():
+        author = entry.persons["author"][0].last_names[-1]
+        assert key == author.lower() + entry.fields["year"]
+        assert entry.fields["title"]
+        venue = {"article": "journal", "inproceedings": "booktitle", "misc": "eprint"}[entry.type]
+        assert entry.fields[venue], key
+        if "eprint" in entry.fields:
+            assert re.fullmatch(r"\d{4}\.\d{4,5}", entry.fields["eprint"])
+    years = [references.plain_citation(key) for key in entries]
+    assert len(set(years)) == len(years), "author and year tell the papers apart"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "inventories").glob("*.inv")), ids=lambda path: path.stem)
+def test_an_inventory_is_read_without_a_network(path: Path) -> None:
+    with path.open("rb") as file:
+        names = InventoryFile.load(file, "https://site", posixpath.join)
+    assert all(kind.startswith("py:") for kind in names)
+    known = {"python": "pathlib.Path", "torch": "torch.Tensor", "matplotlib": "matplotlib.figure.Figure"}
+    assert known[path.stem] in names["py:class"]
+    lines = path.read_text(encoding="utf-8").splitlines()[3:]
+    assert lines == sorted(set(lines))
+    assert len(path.read_bytes()) < 70_000
+
+
+def test_an_inventory_is_reduced_to_the_names_in_use() -> None:
+    refresh = runpy.run_path(str(ROOT / "docs" / "inventories" / "refresh.py"))
+    entries = [
+        "torch py:module 0 torch.html#module-$ -",
+        "torch.Tensor py:class 1 tensors.html#$ -",
+        "torch.Tensor.mean py:method 1 generated/torch.Tensor.mean.html#$ -",
+        "torch.Tensor.unused py:method 1 generated/torch.Tensor.unused.html#$ -",
+        "torch.elsewhere py:function 1 torch.html#other -",
+        "len py:function 1 library/functions.html#$ -",
+        "torch-docs std:doc -1 index.html# PyTorch documentation",
+    ]
+    head = b"# Sphinx inventory version 2\n# Project: PyTorch\n# Version: 2.9\n# The rest is compressed using zlib.\n"
+    whole = head + zlib.compress("\n".join(entries).encode())
+    reduced = refresh["reduced"](whole, {"torch", "Tensor", "mean", "elsewhere", "len"})
+    assert reduced.splitlines()[:3] == ["# Sphinx inventory version 1", "# Project: PyTorch", "# Version: 2.9"]
+    load = InventoryFile.load
+    kept, all_of_it = (load(io.BytesIO(text), "https://site", posixpath.join) for text in (reduced.encode(), whole))
+    assert {(kind, name) for kind in kept for name in kept[kind]} == {
+        ("py:module", "torch"),
+        ("py:class", "torch.Tensor"),
+        ("py:method", "torch.Tensor.mean"),
+    }
+    for kind in kept:
+        for name, entry in kept[kind].items():
+            assert entry == all_of_it[kind][name]

@@ -1,19 +1,24 @@
 """The site's configuration in a small Sphinx project of its own, in a folder with a space and non-ASCII letters."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Everything that these tests are about comes from the real configuration; what needs torch is left out.
+# Everything that these tests are about comes from the real configuration; what trains a network is left out.
 CONF = f"""
+import os
 import runpy
+from pathlib import Path
 
 real = runpy.run_path({str(ROOT / "docs" / "conf.py")!r})
+os.environ["MNIST_LAB_ANSWERS"] = str(Path(__file__).parent / "auto_examples" / "answers")
 extensions = ["sphinx_gallery.gen_gallery"]
 exclude_patterns = ["_build"]
 suppress_warnings = real["suppress_warnings"]
@@ -23,6 +28,15 @@ hooks = sphinx_gallery_conf["reset_modules"]
 sphinx_gallery_conf["reset_modules"] = tuple(hook for hook in hooks if hook != "freshness.strict")
 sphinx_gallery_conf["doc_module"] = ()
 """
+CONF_OF_PAGES = (
+    CONF
+    + """
+extensions += ["sphinx.ext.intersphinx", "pages", "formulas", "references", "accessible", "notebook_cells"]
+intersphinx_mapping = real["intersphinx_mapping"]
+html_math_renderer = real["html_math_renderer"]
+globals().update({name: value for name, value in real.items() if name.startswith("bibtex_")})
+"""
+)
 FIGURE = """'''
 1.1 A figure
 ============
@@ -47,6 +61,63 @@ print("data in", os.environ.get("MNIST_LAB_DATA"))
 with open("runs.txt", "a") as file:
     print("one run", file=file)
 """
+PAGE = r"""'''
+1.1 A page
+==========
+
+A promise.
+
+.. math::
+
+   C(x) = -z_t(x) + \\beta \\lVert x - x_0 \\rVert_2^2
+
+The weight :math:`\\beta` is that of :cite:t:`carlini2017`, see also :cite:p:`simonyan2014`.
+'''
+
+# %%
+# The curve
+# ---------
+# A sentence with :func:`torch.stack`.
+import torch
+from matplotlib import pyplot as plt
+
+import mnist_lab as lab
+
+errors = torch.tensor([0.5, 0.2])
+figure, axes = plt.subplots()
+axes.plot(errors)
+axes.set(title="Error", xlabel="epoch", ylabel="misclassified")
+print("a number: 5")
+
+# %%
+print("another number: 6")
+lab.report.reading(f"The error falls to {errors[1]:.0%}, which is well-known. " + "It falls. " * 20)
+print("a third number: 7")
+
+# %%
+# Try it
+# ------
+# Change the line. See :doc:`plot_1_2_next`.
+
+# %%
+# The answer
+# ----------
+lab.report.answer("1.1", f"Yes: the error falls to {errors[1]:.0%}. " + "It falls. " * 20)
+
+# %%
+lab.plotting.show()
+"""
+NEXT = """'''
+1.2 The next page
+=================
+
+A line.
+'''
+
+import mnist_lab as lab
+
+lab.report.answer("1.2", "No.")
+"""
 
 
 @dataclass
@@ -59,9 +130,10 @@ class Project:
     def scripts(self) -> list[Path]:
         return sorted(self.folder.glob("examples/1_part/plot_*.py"))
 
-    def build(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Build the site as `tox -e docs` does."""
-        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-b", "html", "docs", "docs/_build/html"]
+    def build(self, builder: str = "html", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Build the site as `tox -e docs` does, or the files of the PDF."""
+        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-b", builder]
+        command += ["docs", f"docs/_build/{builder}"]
         return subprocess.run(
             command, cwd=self.folder, env=os.environ | environment, capture_output=True, text=True, check=False
         )
@@ -76,20 +148,24 @@ class Project:
         return len((self.folder / "examples" / "1_part" / "runs.txt").read_text().splitlines())
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    folder = tmp_path / "größe und mehr"
-    for path, text in {
-        "docs/conf.py": CONF,
-        "docs/index.rst": "Site\n====\n\n.. toctree::\n\n   auto_examples/index\n",
+def make(folder: Path, conf: str, **scripts: str) -> Project:
+    """Write the project."""
+    site = "Site\n====\n\n.. toctree::\n   :glob:\n\n   auto_examples/index\n   references*\n"
+    files = {
+        "docs/conf.py": conf,
+        "docs/index.rst": site,
         "examples/GALLERY_HEADER.rst": "Gallery\n=======\n",
         "examples/1_part/GALLERY_HEADER.rst": "Part\n----\n",
-        "examples/1_part/plot_1_1_figure.py": FIGURE,
-        "examples/1_part/plot_1_2_text.py": TEXT,
-    }.items():
+    } | {f"examples/1_part/{name}.py": text for name, text in scripts.items()}
+    for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return Project(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make(tmp_path / "größe und mehr", CONF, plot_1_1_figure=FIGURE, plot_1_2_text=TEXT)
 
 
 def test_a_failed_build_leaves_no_trace(project: Project) -> None:
@@ -128,3 +204,74 @@ def test_a_relative_folder_is_relative_to_the_working_directory_of_the_build(pro
     (page,) = project.published("auto_examples/1_part/plot_1_2_text.html").values()
     shown = page.decode().partition("data in ")[2].partition("<")[0].strip()
     assert os.path.normpath(shown) == str(project.folder.parent / "data")
+
+
+def test_a_page_has_its_form(tmp_path: Path) -> None:
+    project = make(tmp_path, CONF_OF_PAGES, plot_1_1_page=PAGE, plot_1_2_next=NEXT)
+    for name in ("references.rst", "references.bib"):
+        shutil.copy(ROOT / "docs" / name, project.folder / "docs")
+    shutil.copytree(ROOT / "docs" / "inventories", project.folder / "docs" / "inventories")
+    built = project.build()
+    assert built.returncode == 0, built.stderr
+
+    (page,) = project.published("auto_examples/1_part/plot_1_1_page.html").values()
+    content = BeautifulSoup(page, "html.parser").select_one("section")
+    assert content is not None
+    title, box, promise = content.find_all(recursive=False)[1:4]
+    assert [title.name, promise.get_text()] == ["h1", "A promise."]
+    assert box["class"] == ["answer", "admonition"]
+    answer = "Yes: the error falls to 20%. " + "It falls. " * 20
+    assert [part.get_text() for part in box.find_all("p")] == ["Answer", answer.strip()]
+    headings = [heading.get_text().strip("¶#") for heading in content.find_all("h2")]
+    assert headings == ["The curve", "Try it"], "nothing is left below the heading of the answer"
+
+    folds = content.find_all("details")
+    for fold, of in zip(folds, ("answer", "sentence"), strict=True):
+        assert fold.get_text().strip().startswith(f"How this {of} is computed")
+        assert f"lab.report.{'answer' if of == 'answer' else 'reading'}" in fold.get_text()
+        assert "open" not in fold.attrs
+    for fold in folds:
+        fold.extract()
+    code = [block.get_text() for block in content.find_all("pre")]
+    assert code[0].startswith("import torch")
+    assert code[1:] == ["a number: 5\n", "another number: 6\n", "a third number: 7\n"], "the prints stay in order"
+    reading = content.select_one("p.reading")
+    assert reading is not None
+    assert (
+        reading.get_text()
+        == "What is seen: The error falls to 20%, which is well-known. " + ("It falls. " * 20).strip()
+    )
+    image = content.select_one("img.sphx-glr-single-img")
+    assert image is not None
+    assert image["alt"] == "Error: misclassified against epoch. The error falls to 20%, which is well-known."
+
+    assert len(content.select("div.math > math[display=block]")) == 1
+    assert len(content.select("span.math > math")) == 1
+    assert b"mathjax" not in page.lower()
+    assert "The weight β is that of Carlini and Wagner (2017), see also (Simonyan et al., 2014)." in content.get_text()
+    links = {link.get_text(): str(link["href"]) for link in content.find_all("a")}
+    assert links["2017"] == "../../references.html#carlini2017"
+    assert links["torch.stack()"] == "https://docs.pytorch.org/docs/stable/generated/torch.stack.html#torch.stack"
+    assert links["torch.tensor"].startswith("https://docs.pytorch.org")
+    assert "errors" not in links, "a variable is not linked"
+
+    notebook = (project.folder / "docs/auto_examples/1_part/plot_1_1_page.ipynb").read_text(encoding="utf-8")
+    assert "is that of Carlini and Wagner (2017), see also (Simonyan et al., 2014)." in notebook
+    assert "See 1.2 The next page." in notebook
+    assert "lab.report.answer(" in notebook
+    assert "lab.report.reading(" in notebook
+
+    printed = project.build("latex")
+    assert printed.returncode == 0, printed.stderr
+    (tex,) = (path.read_text("utf-8") for path in (project.folder / "docs/_build/latex").glob("*.tex"))
+    assert "\\begin{sphinxadmonition}{note}{Answer}" in tex
+    assert "\\sphinxstylestrong{What is seen:} The error falls" in tex
+    assert "\\beta \\lVert x" in tex
+    assert "another number" in tex
+    for left_out in ("The answer", "Answer to", "PYG{n}{report}", "PYG{n}{plotting}", "Related pages"):
+        assert left_out not in tex
+
+    (project.folder / "docs/auto_examples/answers/1.2.json").unlink()
+    lost = project.build()
+    assert lost.returncode != 0
+    assert "the page gave no answer to 1.2" in lost.stderr
