@@ -47,6 +47,52 @@ def test_a_page_keeps_the_form(page: Path) -> None:
     assert not digits, f"numbers in an answer are computed, not typed: {digits}"
 
 
+LINES = 10  # of code, in a cell
+
+
+def cells(source: str) -> list[str]:
+    """The code of each cell of a page, without its text."""
+    parts = re.split(r"^# %%.*\n(?:#.*\n)*", source, flags=re.MULTILINE)
+    return [part.strip() for part in parts[1:] if part.strip()]
+
+
+def is_wording(cell: str) -> bool:
+    """True if the cell words an answer or a reading; the site folds it away."""
+    return re.search(r"\blab\.report\.(answer|reading)\(", cell) is not None
+
+
+def lines_of_code(cell: str) -> int:
+    """The lines of a cell, without imports, comments and blank lines."""
+    imports = {
+        line
+        for node in ast.parse(cell).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    lines = enumerate(cell.splitlines(), start=1)
+    return sum(number not in imports and bool(line.split("#")[0].strip()) for number, line in lines)
+
+
+def test_what_counts_as_a_line_of_code() -> None:
+    cell = "from a import (\n    b,\n)\n\n# why\nc = [\n    b,\n]"
+    assert cells(f'"""Title."""\n\n# %%\n# Heading\n# -------\n{cell}\n\n# %%\n# Text.\n') == [cell]
+    assert lines_of_code(cell) == 3
+    assert is_wording("d = 1\nlab.report.reading(f'{d}')")
+    assert not is_wording("print('lab.report.answer')")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_teaches(page: Path) -> None:
+    """A page has short cells, readings of its figures, a source, something to try, and a next page."""
+    source = page.read_text(encoding="utf-8")
+    long = {cell: lines_of_code(cell) for cell in cells(source) if not is_wording(cell) and lines_of_code(cell) > LINES}
+    assert not long, "\n\n".join(f"{count} lines of code, of at most {LINES}:\n{cell}" for cell, count in long.items())
+    assert "lab.report.reading(" in source, "a paragraph says what is seen in a figure"
+    assert ":cite:" in source or ".. math::" in source, "a page names a paper, or shows the formula of its subject"
+    for heading in ("Try it", "See also"):
+        assert re.search(rf"^# {heading}\n# -{{{len(heading)}}}\n# \S", source, flags=re.MULTILINE), f"no {heading!r}"
+
+
 def imported(source: str) -> set[str]:
     """The top-level names of the modules that a page imports, in either form."""
     nodes = list(ast.walk(ast.parse(source)))
