@@ -65,6 +65,13 @@ class Faithfulness:
         """The rank correlation of the drop with the other digit's ink, at the same positions, float64 (N,)."""
         return rank_correlations(self.drops, self.control_ink, self.ink > 0)
 
+    @property
+    def central(self) -> Tensor:
+        """The rank correlation of the drop with closeness to the image's centre, same positions, float64 (N,)."""
+        offsets = torch.arange(28.0) - 13.5
+        closeness = -(offsets[:, None] ** 2 + offsets**2)
+        return rank_correlations(self.drops, closeness.expand_as(self.drops), self.ink > 0)
+
     @checked
     def mean_drop(self, positions: Positions) -> Tensor:
         """The mean drop of each image over some positions, in nats, float64 (N,).

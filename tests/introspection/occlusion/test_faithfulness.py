@@ -124,6 +124,15 @@ def test_a_network_that_counts_ink(sign: float, expected: float) -> None:
     assert (expected * found.mean_drop(found.ink > 0.5) > expected * found.mean_drop(found.ink < 0.5)).all()
 
 
+def test_a_drop_that_falls_with_the_distance_from_the_centre_is_central() -> None:
+    rows, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    distances = torch.hypot(rows - 13.5, columns - 13.5)
+    ink = (columns < 20).float()
+    drops = torch.where(ink > 0, -distances, torch.rand(28, 28, generator=torch.Generator().manual_seed(0)))
+    found = Faithfulness(drops[None], torch.zeros(1, 28, 28).long(), ink[None], ink[None])
+    assert float(found.central) == pytest.approx(1)
+
+
 def test_a_digit_is_its_own_control() -> None:
     found = measure_faithfulness(lab.DigitCNN(seed=1), strokes(), ONES, strokes(), 3)
     assert torch.equal(found.own, found.control)
