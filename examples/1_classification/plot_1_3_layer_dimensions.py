@@ -76,7 +76,7 @@ windows |= {"conv2": (3, 1, 1), "pool2": (2, 0, 2)}
 n = 28
 for name, (k, p, s) in windows.items():
     m = (n + 2 * p - k) // s + 1
-    print(f"{name}: ({n} + 2·{p} - {k}) // {s} + 1 = {m}")
+    print(f"{name}: ({n} + 2 * {p} - {k}) // {s} + 1 = {m}")
     assert shapes[name].output_shape == (32, m, m)
     n = m
 assert shapes["fc1"].input_shape == (32 * n * n,)
@@ -92,7 +92,7 @@ assert shapes["fc1"].input_shape == (32 * n * n,)
 field, jump = 1, 1
 for name, (k, _, s) in windows.items():
     field, jump = field + (k - 1) * jump, jump * s
-    print(f"{name}: receptive field {field}×{field} px, outputs {jump} px apart")
+    print(f"{name}: receptive field {field}x{field} px, outputs {jump} px apart")
     assert shapes[name].receptive_field == (field, field)
 image = lab.load_dataset().train.images[0]
 figure = receptive_fields(image, shapes, [*windows, "fc1"])

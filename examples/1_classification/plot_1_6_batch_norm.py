@@ -39,7 +39,7 @@ import mnist_lab as lab
 from mnist_lab.plotting._pages import classification as figures
 
 model = lab.DigitCNN(batch_norm=True)
-print(" → ".join(name for name, _ in model.named_children()))
+print(" > ".join(name for name, _ in model.named_children()))
 x = torch.randn(128, 32, 28, 28, generator=torch.Generator().manual_seed(0)) * 3 + 1
 mean = x.mean((0, 2, 3), keepdim=True)
 variance = x.var((0, 2, 3), keepdim=True, correction=0)

@@ -93,6 +93,21 @@ def test_a_page_teaches(page: Path) -> None:
         assert re.search(rf"^# {heading}\n# -{{{len(heading)}}}\n# \S", source, flags=re.MULTILINE), f"no {heading!r}"
 
 
+def not_ascii(source: str) -> list[str]:
+    """What the calls of print() in a page say in other characters than ASCII."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    prints = [call for call in calls if ast.unparse(call.func) == "print"]
+    texts = [node.value for call in prints for node in ast.walk(call) if isinstance(node, ast.Constant)]
+    return [text for text in texts if isinstance(text, str) and not text.isascii()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_prints_ascii(page: Path) -> None:
+    """Redirected output in cp1251 or ascii would stop the script; answers and readings are escaped by the library."""
+    assert not_ascii(page.read_text(encoding="utf-8")) == []
+    assert not_ascii("print(f'{a} → {b}')") == [" → "]
+
+
 def imported(source: str) -> set[str]:
     """The top-level names of the modules that a page imports, in either form."""
     nodes = list(ast.walk(ast.parse(source)))
