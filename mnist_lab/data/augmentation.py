@@ -63,7 +63,7 @@ def distort(
     count, _, height, width = images.shape
 
     def uniform(largest: float) -> Tensor:
-        return (2 * torch.rand(count, generator=generator) - 1) * largest
+        return (2 * torch.rand(count, generator=generator, dtype=torch.float32) - 1) * largest
 
     angle, slant = uniform(math.radians(rotation)), uniform(shear)
     stretch_x, stretch_y = 1 + uniform(scale), 1 + uniform(scale)
@@ -76,18 +76,18 @@ def distort(
         ],
         dim=1,
     )  # (N, 2, 3)
-    knots = torch.randn(count, 2, KNOTS**2, generator=generator) * (elastic * 2 / width)
+    knots = torch.randn(count, 2, KNOTS**2, generator=generator, dtype=torch.float32) * (elastic * 2 / width)
     # Where a pixel is taken from is a weighted sum of these numbers. The weights are the same for every image.
     grid = (torch.cat([affine, knots], dim=2) @ _weights(height, width)).unflatten(2, (height, width))
     grid = grid.permute(0, 2, 3, 1)  # (N, height, width, 2)
-    return functional.grid_sample(images.float(), grid.to(images.device, torch.float32), align_corners=False)
+    return functional.grid_sample(images.float(), grid.to(images.device), align_corners=False)
 
 
 @cache
 def _weights(height: int, width: int) -> Tensor:
     """The weight of x, y, 1 and each knot in every pixel's grid coordinates, (3 + knots, height * width)."""
-    identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    identity = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]], dtype=torch.float32)
     x, y = functional.affine_grid(identity, [1, 1, height, width], align_corners=False)[0].unbind(dim=2)
-    bumps = torch.eye(KNOTS**2).view(-1, 1, KNOTS, KNOTS)
+    bumps = torch.eye(KNOTS**2, dtype=torch.float32).view(-1, 1, KNOTS, KNOTS)
     displacement = functional.interpolate(bumps, (height, width), mode="bicubic", align_corners=True)
-    return torch.cat([torch.stack([x, y, torch.ones(height, width)]), displacement[:, 0]]).flatten(1)
+    return torch.cat([torch.stack([x, y, torch.ones(height, width, dtype=torch.float32)]), displacement[:, 0]]).flatten(1)

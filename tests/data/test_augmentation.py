@@ -66,3 +66,15 @@ def test_pixels_stay_in_their_range_and_the_input_is_left_alone(dtype: torch.dty
     assert out.min() >= 0
     assert out.max() <= 255.001
     assert torch.equal(images, before)
+
+
+def test_torchs_default_type_changes_nothing() -> None:
+    images = torch.randint(256, (3, 1, 28, 28), generator=torch.Generator().manual_seed(0)).byte()
+    before = distort(images, torch.Generator().manual_seed(1))
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = distort(images, torch.Generator().manual_seed(1))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert again.dtype == torch.float32
+    assert torch.equal(before, again)
