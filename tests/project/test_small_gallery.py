@@ -150,7 +150,7 @@ class Project:
 
 def make(folder: Path, conf: str, **scripts: str) -> Project:
     """Write the project."""
-    site = "Site\n====\n\n.. toctree::\n   :glob:\n\n   auto_examples/index\n   references*\n"
+    site = "Site\n====\n\n.. toctree::\n\n   auto_examples/index\n"
     files = {
         "docs/conf.py": conf,
         "docs/index.rst": site,
@@ -208,9 +208,13 @@ def test_a_relative_folder_is_relative_to_the_working_directory_of_the_build(pro
 
 def test_a_page_has_its_form(tmp_path: Path) -> None:
     project = make(tmp_path, CONF_OF_PAGES, plot_1_1_page=PAGE, plot_1_2_next=NEXT)
+    docs = project.folder / "docs"
     for name in ("references.rst", "references.bib"):
-        shutil.copy(ROOT / "docs" / name, project.folder / "docs")
-    shutil.copytree(ROOT / "docs" / "inventories", project.folder / "docs" / "inventories")
+        shutil.copy(ROOT / "docs" / name, docs)
+    shutil.copytree(ROOT / "docs" / "inventories", docs / "inventories")
+    (docs / "index.rst").write_text(
+        (docs / "index.rst").read_text(encoding="utf-8") + "   references\n", encoding="utf-8"
+    )
     built = project.build()
     assert built.returncode == 0, built.stderr
 
@@ -255,7 +259,7 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     assert links["torch.tensor"].startswith("https://docs.pytorch.org")
     assert "errors" not in links, "a variable is not linked"
 
-    notebook = (project.folder / "docs/auto_examples/1_part/plot_1_1_page.ipynb").read_text(encoding="utf-8")
+    notebook = (docs / "auto_examples/1_part/plot_1_1_page.ipynb").read_text(encoding="utf-8")
     assert "is that of Carlini and Wagner (2017), see also (Simonyan et al., 2014)." in notebook
     assert "See 1.2 The next page." in notebook
     assert "lab.report.answer(" in notebook
@@ -263,7 +267,7 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
 
     printed = project.build("latex")
     assert printed.returncode == 0, printed.stderr
-    (tex,) = (path.read_text("utf-8") for path in (project.folder / "docs/_build/latex").glob("*.tex"))
+    (tex,) = (path.read_text("utf-8") for path in (docs / "_build/latex").glob("*.tex"))
     assert "\\begin{sphinxadmonition}{note}{Answer}" in tex
     assert "\\sphinxstylestrong{What is seen:} The error falls" in tex
     assert "\\beta \\lVert x" in tex
@@ -271,7 +275,7 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     for left_out in ("The answer", "Answer to", "PYG{n}{report}", "PYG{n}{plotting}", "Related pages"):
         assert left_out not in tex
 
-    (project.folder / "docs/auto_examples/answers/1.2.json").unlink()
+    (docs / "auto_examples/answers/1.2.json").unlink()
     lost = project.build()
     assert lost.returncode != 0
     assert "the page gave no answer to 1.2" in lost.stderr
