@@ -52,9 +52,7 @@ LABELS = st.lists(st.integers(0, 9), min_size=5, max_size=5).map(torch.tensor)
 
 @few
 @given(seeds, LABELS, st.integers(1, 9))
-def test_an_evaluation_depends_neither_on_batches_nor_on_order(
-    seed: int, labels: Tensor, batch_size: int
-) -> None:
+def test_an_evaluation_depends_neither_on_batches_nor_on_order(seed: int, labels: Tensor, batch_size: int) -> None:
     split = lab.Split(digits(seed, stored=True), labels)
     order = torch.randperm(5, generator=torch.Generator().manual_seed(seed))
     with no_trace(NETWORK):
@@ -159,9 +157,7 @@ def test_a_firing_rate_is_a_fraction_of_the_images(seed: int, count: int, batch_
 
 @few
 @given(seeds, st.lists(st.integers(0, 4), min_size=1, max_size=9), st.lists(st.booleans(), min_size=5, max_size=5))
-def test_an_index_selects_images_with_their_labels(
-    seed: int, positions: list[int], mask: list[bool]
-) -> None:
+def test_an_index_selects_images_with_their_labels(seed: int, positions: list[int], mask: list[bool]) -> None:
     split = lab.Split(digits(seed, stored=True), torch.arange(5))
     assert split[torch.tensor(positions)].labels.tolist() == positions
     assert split[torch.tensor(positions)].images.equal(split.images[positions])

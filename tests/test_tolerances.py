@@ -16,8 +16,8 @@ from tests.conftest import bars
 
 LOGITS = 1e-3  # absolute, of logits that reach ten and more
 PROBABILITIES = 1e-4
-# 1 - cosine of the angle between an image's two gradients. Single entries need not agree: where two inputs of a pool are
-# almost equal, rounding decides which of them gets the gradient.
+# 1 - cosine of the angle between an image's two gradients. Single entries need not agree: where two inputs of a pool
+# are almost equal, rounding decides which of them gets the gradient.
 DIRECTIONS = 1e-3
 
 

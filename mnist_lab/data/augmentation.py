@@ -90,4 +90,6 @@ def _weights(height: int, width: int) -> Tensor:
     x, y = functional.affine_grid(identity, [1, 1, height, width], align_corners=False)[0].unbind(dim=2)
     bumps = torch.eye(KNOTS**2, dtype=torch.float32).view(-1, 1, KNOTS, KNOTS)
     displacement = functional.interpolate(bumps, (height, width), mode="bicubic", align_corners=True)
-    return torch.cat([torch.stack([x, y, torch.ones(height, width, dtype=torch.float32)]), displacement[:, 0]]).flatten(1)
+    return torch.cat([torch.stack([x, y, torch.ones(height, width, dtype=torch.float32)]), displacement[:, 0]]).flatten(
+        1
+    )

@@ -390,11 +390,10 @@ class ThroughAClosure(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 10))
-        self.call = lambda images, scale=1.0: self.net(images) * scale
+        self.call: Callable[[Tensor], Tensor] = lambda images, scale=1.0: self.net(images) * scale
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.call(images)
-        return logits
+        return self.call(images)
 
 
 def test_a_closure_over_the_network_runs_the_copy() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 import torch
@@ -23,6 +24,10 @@ def digits(count: int, seed: int = 0) -> Tensor:
 
 def double_network(seed: int = 0) -> lab.DigitCNN:
     return lab.DigitCNN(batch_norm=True, seed=seed).double()
+
+
+Start = Literal["noise", "image"]
+Beta = float | Literal["search"]
 
 
 class Linear(nn.Module):
@@ -96,7 +101,7 @@ def test_one_step_of_maximizing_a_logit_is_the_formula(clip: tuple[float, float]
 
 @pytest.mark.parametrize("start", ["noise", "image"])
 @pytest.mark.parametrize("by_pair", [False, True])
-def test_one_step_of_the_targeted_attack_is_the_formula(start: str, by_pair: bool) -> None:
+def test_one_step_of_the_targeted_attack_is_the_formula(start: Start, by_pair: bool) -> None:
     model, images, targets, seen = Linear(), digits(3), torch.tensor([1, 2, 3]), []
     weights = (
         torch.tensor([0.0, 0.02, 0.4], dtype=torch.float64) if by_pair else torch.full((3,), 0.05, dtype=torch.float64)
@@ -193,7 +198,7 @@ def test_the_start_is_noise_of_the_asked_deviation() -> None:
 
 @pytest.mark.parametrize("start", ["noise", "image"])
 @pytest.mark.parametrize("beta", [0.01, "search"])
-def test_a_row_does_not_depend_on_its_batch(start: str, beta: float | str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_does_not_depend_on_its_batch(start: Start, beta: Beta, monkeypatch: pytest.MonkeyPatch) -> None:
     model, images, targets = double_network(), digits(5), torch.tensor([3, 1, 4, 1, 5])
     whole = lab.targeted_attack(model, images, targets, beta, start, steps=8)
     monkeypatch.setattr(ascent, "AT_ONCE", 2)
@@ -239,7 +244,7 @@ def test_the_network_is_given_batches_of_the_same_kind(count: int) -> None:
 
 
 @pytest.mark.parametrize("start", ["noise", "image"])
-def test_every_pair_succeeds_as_stored(trained: lab.DigitCNN, bar_dataset: lab.Dataset, start: str) -> None:
+def test_every_pair_succeeds_as_stored(trained: lab.DigitCNN, bar_dataset: lab.Dataset, start: Start) -> None:
     images, targets = pairs(bar_dataset.test, 1)
     result = lab.targeted_attack(trained, images, targets, start=start, steps=100)
     assert result.rounded.dtype == torch.uint8
@@ -309,7 +314,7 @@ def test_the_margin_costs_no_more_distortion_than_the_logit(trained: lab.DigitCN
 
 @pytest.mark.parametrize("start", ["noise", "image"])
 def test_an_image_that_is_taken_for_its_target_stays_as_it_is(
-    trained: lab.DigitCNN, bar_dataset: lab.Dataset, start: str
+    trained: lab.DigitCNN, bar_dataset: lab.Dataset, start: Start
 ) -> None:
     split = bar_dataset.test[:3]
     predictions = trained.probabilities(split.images).argmax(dim=1)
