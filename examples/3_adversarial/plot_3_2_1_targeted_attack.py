@@ -253,9 +253,9 @@ lab.report.answer(
     f"the target for {near_target.value:.0%}. With beta = {beta:.2g}, tuned on "
     f"validation images, {succeeded:.0%} of {len(targets)} images from noise ({each} "
     f"test images of each digit, nine targets each) are classified as their target "
-    f"after rounding, and {read_target.value:.0%} by networks of other seeds as "
-    f"well. From the digit itself the smallest change found has a median L2 of {near:.2f} (intensities 0 to "
-    f"1), or {far:.2f} for a confidence of {wanted:.0%}.",
+    f"after rounding, and {read_target.value:.0%} by networks of other seeds as well. "
+    f"From the digit itself the smallest change found has a median L2 of {near:.2f} "
+    f"(intensities 0 to 1), or {far:.2f} for a confidence of {wanted:.0%}.",
     dataset=dataset,
 )
 
