@@ -143,7 +143,7 @@ rates = [recipe.learning_rate_at(step, len(batches)) for step in range(len(batch
 errors = [result.error for result in on_validation]
 changes = [after - before for before, after in pairwise(errors)]
 rises = [change for change in changes if change > 0]
-words = "The validation error falls in every quarter of an epoch."
+words = "The validation error never rises from one measurement to the next."
 if rises:
     at, end = changes.index(max(rises)) + 1, max(changes[-4:])
     rate = rates[round(epochs[at] * len(batches) / recipe.epochs) - 1] / max(rates)
@@ -162,9 +162,9 @@ if rises:
         "training error changes by "
         f"{100 * (on_train[at].error - on_train[at - 1].error):+.2f} points; on both "
         "sets of images together, the rise "
-        + ("is more than chance" if rise.significant else "can be chance")
+        + ("is more than chance" if rise.low > 0 else "can be chance")
         + ". In the last epoch, in which the learning rate falls to zero, "
-        + (f"the largest is {100 * end:.2f} points." if end > 0 else "there is none.")
+        + (f"no rise exceeds {100 * end:.2f} points." if end > 0 else "none occurs.")
     )
 lab.report.reading(
     f"The training error falls from {on_train[0].error:.2%} to "
@@ -182,7 +182,7 @@ figure = loss_by_epoch(
 )
 
 # %%
-# The two errors at the end of training differ: the *generalization gap*. A network
+# Validation error minus training error is the *generalization gap*. A network
 # *overfits* if it goes on improving on its training images while it gets worse on new
 # ones.
 at_end = [
@@ -196,7 +196,7 @@ lowest = errors.index(min(errors))
 then, now = (on_validation[place].correct.int().tolist() for place in (lowest, -1))
 worse = lab.stats.paired_comparison(now, then, 1 - 0.05 / len(changes)).significant
 if errors[-1] == min(errors):
-    trend = "The validation error is lowest at the end: no sign of overfitting."
+    trend = "The validation error is lowest at the end, so it shows no overfitting."
 elif worse and on_train[-1].error < on_train[lowest].error:
     trend = (
         f"The network overfits: its validation error was lowest at epoch "
@@ -205,7 +205,7 @@ elif worse and on_train[-1].error < on_train[lowest].error:
 else:
     trend = (
         f"The validation error was lowest at epoch {epochs[lowest]:g}, "
-        f"{min(errors):.2%}. The difference can be chance, so this is no clear sign of "
+        f"{min(errors):.2%}. The difference can be chance, so it is no clear sign of "
         "overfitting."
     )
 train_change, validation_change = (
