@@ -78,9 +78,9 @@ for before, after in zip(*runs.values(), strict=True):
     earlier += any(accuracy >= goal for accuracy in after.validation_accuracy[:-1])
 lab.report.reading(
     f"Between the first and the last epoch the mean validation error changes "
-    f"{' and '.join(falls)}. In {earlier or 'none'} of the {len(seeds)} pairs the "
-    "network with batch normalization needs fewer epochs to reach the final validation "
-    "accuracy of its plain partner."
+    f"{' and '.join(falls)}. The network with batch normalization needs fewer epochs "
+    "to reach the final validation accuracy of its plain partner in "
+    f"{earlier or 'none'} of the {len(seeds)} pairs."
 )
 
 # %%

@@ -1,141 +1,202 @@
-"""
+r"""
 2.1 Filters of the first layer
 ==============================
 
-The 32 filters of conv1 look at three by three pixels each. Are there interesting
-patterns in them? Eyes find patterns in noise too, so we measure one, the oriented edge,
-and ask the same of the very same filters before training.
+The 32 filters of conv1 have three by three weights each. Are there interesting patterns
+in them? People see patterns in noise too. So we measure which patterns the filters
+hold, compare them with the same filters before training, and look at what training
+added.
+
+A filter is a weighted sum of nine orthogonal masks :cite:p:`frei1977`:
+
+.. math::
+
+    w = \sum_{k=1}^{9} c_k \, m_k, \qquad s_k = \frac{c_k^2}{\sum_{j=1}^{9} c_j^2}
+
+:math:`w` is the filter, :math:`m_k` is a mask of unit length, and :math:`c_k` says how
+much of this mask the filter holds. :math:`s_k` is the share of the mask in the sum of
+the squared weights. The nine shares add up to one. Independent random weights have a
+share of one ninth of each mask on average.
 """
 
 # %%
-# What is measured
-# ----------------
-# A 3x3 filter is a sum of nine orthogonal masks (Frei and Chen, 1977): an average, two
-# edges, two ripples, two lines, two spots. The *edge share* of a filter is the share of
-# its sum of squared weights that the two edges hold; how the two are mixed gives the
-# direction from dark to bright. Independent random weights have two ninths of edge on
-# average.
+# The nine masks
+# --------------
+# Red weights are positive, blue ones are negative, and white is zero. The two *edge*
+# masks respond where the image gets brighter in one direction: to the right and
+# downwards. Mixed, they give an edge of any direction.
 import torch
 
 import mnist_lab as lab
-from mnist_lab.introspection.filters import EXPECTED, edge_direction, pattern_shares
+from mnist_lab.introspection.filters import (
+    center_of_mass,
+    edge_direction,
+    pattern_shares,
+)
+from mnist_lab.plotting._pages import filters as figures
 
-dataset = lab.load_dataset()
-model = lab.trained("plain", dataset=dataset).model
-filters = lab.filters(model, "conv1")[:, 0]  # (32, 3, 3)
-edge_share = pattern_shares(filters)["edge"]
-order = edge_share.argsort(descending=True)
+figure = figures.pattern_masks()
 
 # %%
 # All 32 filters
 # --------------
-# They are sorted by edge share, which stands above each with an arrow that points to
-# the bright side. Red weights are positive, blue ones negative, and white is zero.
-arrows = "→↘↓↙←↖↑↗"
-sectors = (edge_direction(filters) / 45).round().int() % 8
-figure = lab.plotting.montage(
-    filters[order],
-    title="The filters of conv1, by edge share",
-    unit="weight",
-    limits=(-float(filters.abs().max()), float(filters.abs().max())),
-    cmap="RdBu_r",
-    captions=[f"{edge_share[i]:.0%} {arrows[sectors[i]]}" for i in order],
-)
-top = order[:16]
-print("directions among the 16 strongest:", len(sectors[top].unique()), "of 8")
+# The filters are sorted by their edge share, the sum of the shares of the two edge
+# masks. It stands above each filter. The arrow points from the dark side of the edge to
+# the bright side.
+seed = 0
+dataset = lab.load_dataset()
+model = lab.trained("plain", seed=seed, dataset=dataset).model
+filters = lab.filters(model, "conv1")[:, 0]  # (32, 3, 3)
+start = lab.filters(lab.DigitCNN(seed=seed), "conv1")[:, 0]  # before training
+figure = figures.filters_by_edge(filters, title="The filters of conv1, by edge share")
 
 # %%
-# Compared with the same filters before training
-# ----------------------------------------------
-# Training began from random weights that the seed gives back. So every filter has
-# itself as a control, and five networks tell what one seed could have given by luck.
-seeds = range(5)
-after = [lab.trained("plain", seed=seed, dataset=dataset).model for seed in seeds]
-before = [lab.DigitCNN(seed=seed) for seed in seeds]
-shares = {
-    name: [pattern_shares(lab.filters(network, "conv1")[:, 0]) for network in networks]
-    for name, networks in (("trained", after), ("before training", before))
+counts = {
+    name: {kind: int((share > 0.5).sum()) for kind, share in pattern_shares(w).items()}
+    for name, w in (("trained", filters), ("untrained", start))
 }
-figure = lab.plotting.distributions(
-    {name: torch.cat([s["edge"] for s in by_seed]) for name, by_seed in shares.items()},
-    title="Edge share of the conv1 filters of five networks",
-    unit="edge share of a filter",
-    marked=(EXPECTED["edge"], "mean of random filters"),
+held = ", ".join(f"{kind} in {n}" for kind, n in counts["trained"].items() if n)
+lab.report.reading(
+    f"One kind of pattern holds more than half of {sum(counts['trained'].values())} of "
+    f"the {len(filters)} filters: {held}. No kind holds more than half of the others. "
+    f"In the same filters before training, edges hold more than half of "
+    f"{counts['untrained']['edge']}."
 )
 
 # %%
-# How to read the figure
-# ----------------------
-# Each curve climbs from none of the filters to all of them; a curve further to the
-# right has stronger edges. One number a network, the mean over its filters, makes five
-# pairs, since the filters of one network are not independent of one another.
-means = {name: [float(s["edge"].mean()) for s in by] for name, by in shares.items()}
+# What training added
+# -------------------
+# Training starts from random weights, which the seed gives back. The difference between
+# a filter after and before training is what training added.
+change = filters - start
+figure = figures.filters_by_edge(change, title="What training added, by edge share")
+cosine = torch.cosine_similarity(filters.flatten(1), start.flatten(1))
+print(f"cosine of a filter before and after training: {cosine.mean():.2f} on average")
+
+# %%
+added = int((pattern_shares(change)["edge"] > 0.5).sum())
+lab.report.reading(
+    f"Edges hold more than half of what training added to {added} of the "
+    f"{len(filters)} filters. All additions together are "
+    f"{change.norm() / start.norm():.2f} times as long as the random weights that they "
+    "were added to."
+)
+
+# %%
+# Five networks
+# -------------
+# The filters of one network depend on each other, and another seed gives others. So one
+# network gives one number, the mean over its filters, and we compare five networks with
+# themselves before training.
+seeds = range(5)
+weights: dict[str, list[torch.Tensor]] = {
+    "before training": [],
+    "trained": [],
+    "added": [],
+}
+for each in seeds:
+    trained = lab.trained("plain", seed=each, dataset=dataset).model
+    before, after = (
+        lab.filters(m, "conv1")[:, 0] for m in (lab.DigitCNN(seed=each), trained)
+    )
+    for name, values in zip(weights, (before, after, after - before), strict=True):
+        weights[name].append(values)
+figure = figures.mean_pattern_shares(weights)
+
+# %%
+edges = {
+    name: [pattern_shares(w)["edge"] for w in each] for name, each in weights.items()
+}
+means = {name: [float(share.mean()) for share in each] for name, each in edges.items()}
 effect = lab.stats.paired_comparison(means["before training"], means["trained"])
-noise = torch.cat([s["edge"] for s in shares["before training"]]).quantile(0.95)
-beyond = int((edge_share > noise).sum())
-print(f"edge share: {effect.mean:+.3f} ({effect.low:+.3f} to {effect.high:+.3f})")
-print(
-    f"{beyond} of {len(filters)} filters have more edge than 95% of untrained filters"
+addition = lab.stats.mean_interval(means["added"])
+limit = torch.cat(edges["before training"]).quantile(0.95)
+beyond = [int((share > limit).sum()) for share in edges["trained"]]
+turned = [
+    float(torch.cosine_similarity(a.flatten(1), b.flatten(1)).mean())
+    for a, b in zip(weights["before training"], weights["trained"], strict=True)
+]
+if effect.low > 0:
+    common = "Edges are more common in the trained filters than before training"
+elif effect.high < 0:
+    common = "Edges are rarer in the trained filters than before training"
+else:
+    common = "Edges are not measurably more common in the trained filters than before"
+lab.report.reading(
+    f"{common}. In what training added, edges hold {addition.value:.0%} "
+    f"({addition.confidence:.0%} interval {addition.low:.0%} to {addition.high:.0%}), "
+    f"where random weights would hold {2 / 9:.0%}. By network, {min(beyond)} to "
+    f"{max(beyond)} of the {len(filters)} filters hold more edge than 95% of the "
+    f"untrained filters do; chance would give {0.05 * len(filters):.0f}."
 )
 
 # %%
-# What else there is
-# ------------------
-# The other kinds of pattern in the same way, with the interval of the mean over five
-# networks. What one kind gains another has to lose: the five shares add up to one.
-figure = lab.plotting.estimates(
-    {
-        name: [
-            lab.stats.mean_interval([float(s[kind].mean()) for s in by_seed])
-            for kind in EXPECTED
-        ]
-        for name, by_seed in shares.items()
-    },
-    list(EXPECTED),
-    title="What the conv1 filters are made of",
-    unit="share of a filter, mean",
-    limits=(0, None),
-    marked=list(EXPECTED.values()),
+# What an edge filter responds to
+# -------------------------------
+# The columns are the eight filters with the strongest edges, under their arrows. The
+# activation for a black image is subtracted, so what is left is the response to ink.
+digits = dataset.test.images[:200]
+strongest = pattern_shares(filters)["edge"].argsort(descending=True)[:8]
+black = lab.activations(model, torch.zeros(1, 1, 28, 28), "conv1")
+responses = (lab.activations(model, digits, "conv1") - black).clamp(min=0)
+responses = responses[:, strongest]  # (200, 8, 28, 28)
+figure = figures.edge_responses(digits[:4], responses[:4], filters[strongest])
+
+# %%
+angles = edge_direction(filters[strongest]).deg2rad()
+arrows = torch.stack([angles.cos(), angles.sin()], dim=1)  # (8, 2)
+shift = center_of_mass(responses) - center_of_mass(digits.float())  # (200, 8, 2)
+along = (shift * arrows).sum(dim=-1).nanmean(dim=0)
+behind = int((along < 0).sum())
+side = "behind" if along.mean() < 0 else "ahead of"
+lab.report.reading(
+    "An arrow points to where the image gets brighter. Over "
+    f"{len(digits)} test digits, {behind} of the {len(along)} filters respond more on "
+    "the side of the strokes that the arrow comes from. The centre of a response lies "
+    f"{abs(along.mean()):.1f} pixels {side} the centre of the ink along the arrow "
+    f"(mean of the {len(along)} filters)."
 )
 
 # %%
-# What the filters make of a digit
-# --------------------------------
-# The activations of conv1 for one test digit, in the order of the filters above. What
-# a filter has of an edge answers where the image turns brighter along the arrow: on one
-# side of a stroke, and least along strokes that run the arrow's way.
-digit = dataset.test.images[:1]
-maps = lab.activations(model, digit, "conv1")[0, order]
-figure = lab.plotting.montage(
-    maps,
-    title=f"Activations of conv1 for a {dataset.test.labels[0]}, by edge share",
-    unit="activation",
-    limits=(0, float(maps.max())),
-    cmap="viridis",
-    captions=[f"{edge_share[i]:.0%} {arrows[sectors[i]]}" for i in order],
-    gap=2,
-)
+# Try it
+# ------
+# * Change ``"plain"`` to ``"batch_norm"`` and ``lab.DigitCNN(seed=each)`` to
+#   ``lab.DigitCNN(batch_norm=True, seed=each)``. Watch whether edges gain as much.
+# * Choose the eight filters by another kind: ``["line"]`` in place of ``["edge"]``.
+#   Watch which parts of a stroke they respond to.
+#
+# See also
+# --------
+# :ref:`sphx_glr_auto_examples_2_visualization_plot_2_2_second_layer_filters.py`
+# compares these filters with those of conv2, and
+# :ref:`sphx_glr_auto_examples_2_visualization_plot_2_3_activations.py` shows what both
+# layers respond to.
 
 # %%
 # The answer
 # ----------
-# The verdict is the paired comparison's: there is a pattern to speak of if training has
-# made edges stronger than the luck of the initial weights can explain.
-verdict = (
-    "Yes: training turns noise into oriented edges"
-    if effect.low > 0
-    else "Not measurably: the filters have no more of an oriented edge than noise has"
+share_before, share_after = (
+    sum(means[n]) / len(seeds) for n in ("before training", "trained")
 )
-mean_after = sum(means["trained"]) / len(seeds)
-mean_before = sum(means["before training"]) / len(seeds)
+alike = sum(turned) / len(seeds)
+verdict = "Yes, oriented edges" if effect.low > 0 else "None that can be measured"
+rest = (
+    "Most of each filter is still its random start"
+    if alike > 0.9
+    else "Training has turned the filters far from their random start"
+)
 lab.report.answer(
     "2.1",
-    f"{verdict}. Edges hold {mean_after:.0%} of a conv1 filter on average, and "
-    f"{mean_before:.0%} of the same filters before training: a difference of "
-    f"{100 * effect.mean:.1f} points, {effect.confidence:.0%} interval "
-    f"{100 * effect.low:.1f} to {100 * effect.high:.1f} ({len(seeds)} networks). "
-    f"In the network shown, {beyond} of {len(filters)} filters have more edge than "
-    f"{0.95:.0%} of untrained ones; the others look like noise by this measure.",
+    f"{verdict}: edges hold {share_after:.0%} of a conv1 filter on average and "
+    f"{share_before:.0%} of the same filter before training, a difference of "
+    f"{100 * effect.mean:.1f} points ({effect.confidence:.0%} interval "
+    f"{100 * effect.low:.1f} to {100 * effect.high:.1f}, {len(seeds)} networks). "
+    f"{rest}: the cosine between the two is {alike:.2f} on average, and only "
+    f"{min(beyond)} to {max(beyond)} of {len(filters)} filters hold more edge than 95% "
+    f"of untrained ones, where chance would give {0.05 * len(filters):.0f}.",
     dataset=dataset,
 )
+
+# %%
+# sphinx_gallery_thumbnail_number = 2
 lab.plotting.show()

@@ -129,6 +129,35 @@ def edge_direction(filters: Kernels) -> Tensor:
 
 @checked
 @torch.no_grad()
+def center_of_mass(maps: Annotated[Tensor, TensorOf(("...", "height", "width"), low=0)]) -> Tensor:
+    """The mean position of what a map holds, weighted by its values.
+
+    Parameters
+    ----------
+    maps
+        Images or activations (..., height, width) of at least 0.
+
+    Returns
+    -------
+    Tensor
+        Column and row in pixels from the top left pixel, (..., 2); NaN for a map that is zero everywhere.
+
+    Examples
+    --------
+    >>> image = torch.zeros(28, 28)
+    >>> image[10, 20] = image[10, 24] = 255
+    >>> center_of_mass(image)
+    tensor([22., 10.])
+    """
+    height, width = maps.shape[-2:]
+    values = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    rows, columns = (torch.arange(size, dtype=values.dtype, device=maps.device) for size in (height, width))
+    total = values.sum((-2, -1))
+    return torch.stack([(values.sum(-2) * columns).sum(-1), (values.sum(-1) * rows).sum(-1)], dim=-1) / total[..., None]
+
+
+@checked
+@torch.no_grad()
 def smoothness(filters: Annotated[Tensor, TensorOf(("...", "height", "width"), dtypes=FLOATS)]) -> Tensor:
     """The similarity of neighbouring weights: their mean product over the mean square of all weights.
 

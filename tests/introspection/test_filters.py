@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 import mnist_lab as lab
 from mnist_lab.introspection.filters import (
     EXPECTED,
     MASKS,
+    center_of_mass,
     describe_filters,
     edge_direction,
     pattern_shares,
@@ -67,6 +69,22 @@ def test_turning_a_filter_turns_its_direction() -> None:
     torch.testing.assert_close(difference, torch.full_like(difference, 90))
     for kind, share in pattern_shares(turned).items():
         torch.testing.assert_close(share, pattern_shares(filters)[kind])
+
+
+def test_the_center_of_mass_is_that_of_the_weights() -> None:
+    """scipy gives rows before columns."""
+    maps = torch.rand(3, 2, 5, 7, generator=torch.Generator().manual_seed(0))
+    expected = [[ndimage.center_of_mass(each.numpy())[::-1] for each in group] for group in maps]
+    torch.testing.assert_close(center_of_mass(maps), torch.tensor(expected), check_dtype=False)
+    torch.testing.assert_close(center_of_mass(3 * maps), center_of_mass(maps))
+    assert center_of_mass(torch.zeros(2, 4, 4)).isnan().all()
+    stored = (255 * maps).byte()
+    torch.testing.assert_close(center_of_mass(stored), center_of_mass(stored.float()))
+
+
+def test_a_center_of_mass_needs_values_of_at_least_0() -> None:
+    with pytest.raises(ValueError, match="^maps: expected finite values of at least 0, got values from -1 to 0"):
+        center_of_mass(torch.eye(3) - 1)
 
 
 def test_smoothness_of_known_filters() -> None:
