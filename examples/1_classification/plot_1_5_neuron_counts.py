@@ -193,7 +193,8 @@ lab.report.answer(
     f"fully connected layer counts as one: {counts.convolutional:,} in the "
     f"convolutional layers and {counts.fully_connected} in the fully connected layers. "
     f"With the pooling outputs the total is {counts.with_pooling:,}; with one neuron "
-    f"per filter it is {per_filter}. Of the 500 units of fc1, "
+    f"per filter it is {per_filter}. Of the "
+    f"{counts.by_layer['fc1']} units of fc1, "
     f"{mean_after.value:.0f} on average are active in none of the {len(images):,} test "
     f"images ({min(after)} to {max(after)} in {len(seeds)} networks).",
     dataset=dataset,

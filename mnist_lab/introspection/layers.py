@@ -59,7 +59,7 @@ class LayerShape:
         not a plain chain, or where the window of one of them is not known.
     multiply_adds
         Multiplications, each with its addition, for one image; additions of a bias are not counted. None where the
-        layer computes no products, or where their number is not known (:attr:`LayerShapes.unknown`).
+        layer computes no products, or where their number is not known (``LayerShapes.unknown``).
     """
 
     name: str
