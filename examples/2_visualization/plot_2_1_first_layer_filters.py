@@ -74,9 +74,9 @@ cosine = torch.cosine_similarity(filters.flatten(1), start.flatten(1))
 print(f"cosine of a filter before and after training: {cosine.mean():.2f} on average")
 
 # %%
-added = int((pattern_shares(change)["edge"] > 0.5).sum())
+edgy = int((pattern_shares(change)["edge"] > 0.5).sum())
 lab.report.reading(
-    f"Edges hold more than half of what training added to {added} of the "
+    f"Edges hold more than half of what training added to {edgy} of the "
     f"{len(filters)} filters. All additions together are "
     f"{change.norm() / start.norm():.2f} times as long as the random weights that they "
     "were added to."
@@ -89,18 +89,11 @@ lab.report.reading(
 # network gives one number, the mean over its filters, and we compare five networks with
 # themselves before training.
 seeds = range(5)
-weights: dict[str, list[torch.Tensor]] = {
-    "before training": [],
-    "trained": [],
-    "added": [],
-}
-for each in seeds:
-    trained = lab.trained("plain", seed=each, dataset=dataset).model
-    before, after = (
-        lab.filters(m, "conv1")[:, 0] for m in (lab.DigitCNN(seed=each), trained)
-    )
-    for name, values in zip(weights, (before, after, after - before), strict=True):
-        weights[name].append(values)
+networks = [lab.trained("plain", seed=seed, dataset=dataset) for seed in seeds]
+after = [lab.filters(network.model, "conv1")[:, 0] for network in networks]
+before = [lab.filters(lab.DigitCNN(seed=seed), "conv1")[:, 0] for seed in seeds]
+additions = [last - first for last, first in zip(after, before, strict=True)]
+weights = {"before training": before, "trained": after, "added": additions}
 figure = figures.mean_pattern_shares(weights)
 
 # %%
@@ -110,7 +103,9 @@ edges = {
 means = {name: [float(share.mean()) for share in each] for name, each in edges.items()}
 effect = lab.stats.paired_comparison(means["before training"], means["trained"])
 addition = lab.stats.mean_interval(means["added"])
-limit = torch.cat(edges["before training"]).quantile(0.95)
+level = 0.95
+limit = torch.cat(edges["before training"]).quantile(level)
+chance = (1 - level) * len(filters)
 beyond = [int((share > limit).sum()) for share in edges["trained"]]
 turned = [
     float(torch.cosine_similarity(a.flatten(1), b.flatten(1)).mean())
@@ -126,8 +121,8 @@ lab.report.reading(
     f"{common}. In what training added, edges hold {addition.value:.0%} "
     f"({addition.confidence:.0%} interval {addition.low:.0%} to {addition.high:.0%}), "
     f"where random weights would hold {2 / 9:.0%}. By network, {min(beyond)} to "
-    f"{max(beyond)} of the {len(filters)} filters hold more edge than 95% of the "
-    f"untrained filters do; chance would give {0.05 * len(filters):.0f}."
+    f"{max(beyond)} of the {len(filters)} filters hold more edge than {level:.0%} of "
+    f"the untrained filters do; chance would give {chance:.0f}."
 )
 
 # %%
@@ -192,8 +187,8 @@ lab.report.answer(
     f"{100 * effect.mean:.1f} points ({effect.confidence:.0%} interval "
     f"{100 * effect.low:.1f} to {100 * effect.high:.1f}, {len(seeds)} networks). "
     f"{rest}: the cosine between the two is {alike:.2f} on average, and only "
-    f"{min(beyond)} to {max(beyond)} of {len(filters)} filters hold more edge than 95% "
-    f"of untrained ones, where chance would give {0.05 * len(filters):.0f}.",
+    f"{min(beyond)} to {max(beyond)} of {len(filters)} filters hold more edge than "
+    f"{level:.0%} of untrained ones, where chance would give {chance:.0f}.",
     dataset=dataset,
 )
 
