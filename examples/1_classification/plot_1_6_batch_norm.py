@@ -166,13 +166,15 @@ figure = figures.seconds_by_turn(dict(zip(kinds, times, strict=True)))
 # %%
 ratios = [slow / fast for fast, slow in zip(*times, strict=True)]
 logs = lab.stats.mean_interval([math.log(ratio) for ratio in ratios])
-ratio, low, high = map(math.exp, (logs.value, logs.low, logs.high))
+low, high = math.exp(logs.low), math.exp(logs.high)
+ratio = statistics.median(ratios)
 typical = [statistics.median(each) for each in times]
 lab.report.reading(
     f"An epoch takes {typical[0]:.1f} s without batch normalization and "
-    f"{typical[1]:.1f} s with it (medians of {len(turns)} turns). Within a turn the "
-    f"second is {ratio:.2f} times the first on average ({logs.confidence:.0%} interval "
-    f"{low:.2f} to {high:.2f}; lowest {min(ratios):.2f}, highest {max(ratios):.2f})."
+    f"{typical[1]:.1f} s with it (medians of {len(turns)} turns). Within a turn, the "
+    f"median ratio is {ratio:.2f}, the lowest {min(ratios):.2f} and the highest "
+    f"{max(ratios):.2f}. The geometric mean has a {logs.confidence:.0%} interval of "
+    f"{low:.2f} to {high:.2f}."
 )
 
 # %%
@@ -217,7 +219,7 @@ lab.report.answer(
     f"with {test.confidence:.0%} intervals in brackets. The validation images show "
     f"{interval(validation)}, and both sets together "
     f"{'show' if both.significant else 'leave it open at'} {interval(both)}. {time}: "
-    f"an epoch takes {ratio:.2f} times as long ({min(ratios):.2f} to "
+    f"an epoch takes {ratio:.2f} times as long (median; {min(ratios):.2f} to "
     f"{max(ratios):.2f} in {len(ratios)} turns). Reaching the final validation "
     f"accuracy of the plain partner takes fewer epochs in {earlier or 'none'} of the "
     f"{len(seeds)} pairs.",
