@@ -93,6 +93,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "estimates": {"names": ["a", "b"], "limits": (None, 1.0), "marked": [0.3, 0.3]},
     "filters": {"layer": "conv1"},
     "fit": {"resume": None},
+    "image_similarity": {"activations": ANSWERS, "images": pixels(4, 1, 28, 28)},
     "image_table": {"row_labels": [1, 2], "column_labels": ["a", 3]},
     "layer_shapes": {"input_shape": [1, 28, 28]},
     "linear_probe": {
@@ -117,6 +118,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "predictions": {"images": SPLIT.images.float()},
     "proportion_interval": {"successes": 3, "trials": 5},
     "rank_correlations": {"first": ANSWERS, "second": ANSWERS.flip(0), "where": ANSWERS > 0.5},
+    "selectivity_above_chance": {"activations": ANSWERS[:2], "labels": torch.tensor([3, 4])},
     "targeted_attack": {"beta": torch.tensor([0.01, 0.02]), "confidence": 0.0, "clip": (0.0, 250.0)},
     "maximize_logit": {"clip": (0.0, 255.0)},
     "top_activating_patches": {"images": pixels(4, 1, 28, 28), "activations": ANSWERS, "size": 3, "count": 2},
@@ -195,6 +197,7 @@ MORE_BAD: dict[tuple[str, str], Mapping[str, object]] = {
     ("proportion_interval", "successes"): {"more than trials": 6},
     ("rank_correlations", "second"): {"of another shape": ANSWERS[:, :1], "of fewer images": ANSWERS[:2]},
     ("rank_correlations", "where"): {"of another shape": ANSWERS[:, :1] > 0.5, "of fewer images": ANSWERS[:2] > 0.5},
+    ("selectivity_above_chance", "labels"): {"of one class": torch.tensor([3, 3])},
     ("targeted_attack", "beta"): {"a word": "largest", "a search with clip": "search"},
     ("targeted_attack", "confidence"): {"with a given beta": 0.5},
     ("targeted_attack", "clip"): {"falling": (255.0, 0.0), "equal": (3.0, 3.0)},

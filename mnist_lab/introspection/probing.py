@@ -12,9 +12,12 @@ from mnist_lab._utils.contracts import (
     CLASSES,
     FLOATS,
     Above,
+    Between,
     ClassIndices,
     Count,
+    ImageBatch,
     Per,
+    Seed,
     Sized,
     SomeImages,
     TensorOf,
@@ -176,6 +179,96 @@ def class_selectivity(
     largest = means.amax(dim=0)
     others = (means.sum(dim=0) - largest) / (len(classes) - 1)
     return (largest - others) / (largest + others)
+
+
+@checked
+def selectivity_above_chance(
+    activations: Annotated[Tensor, TensorOf(("N", "..."), dtypes=FLOATS, low=0)],
+    labels: Annotated[Tensor, ClassIndices(), Per("activations")],
+    seed: Seed = 0,
+) -> Tensor:
+    """The class selectivity index of each unit, less the index that it has for labels in random order.
+
+    Even a unit that knows nothing of the classes has a largest mean class activation, so its index is above 0. It is
+    the higher, the fewer the images and the rarer the unit is active. With labels in random order, nothing but chance
+    is left.
+
+    Parameters
+    ----------
+    activations, labels
+        As for :func:`class_selectivity`.
+    seed
+        Seed of the random order.
+
+    Returns
+    -------
+    Tensor
+        The difference of each unit, -1..1, of shape (...); NaN if the unit is never active.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or the numbers of activations and labels differ.
+
+    Examples
+    --------
+    >>> labels = torch.arange(1000) % 10
+    >>> knows = (labels == 3).float()  # active for one class only
+    >>> guesses = torch.rand(1000, generator=torch.Generator().manual_seed(0))
+    >>> class_selectivity(torch.stack([knows, guesses], dim=1), labels).numpy().round(2)
+    array([1.  , 0.03], dtype=float32)
+    >>> selectivity_above_chance(torch.stack([knows, guesses], dim=1), labels).numpy().round(2)
+    array([ 0.85, -0.  ], dtype=float32)
+    """
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).to(labels.device)
+    return class_selectivity(activations, labels) - class_selectivity(activations, labels[order])
+
+
+@checked
+def image_similarity(
+    activations: Annotated[Tensor, TensorOf(("N", "maps", "height", "width"), dtypes=FLOATS)],
+    images: Annotated[Tensor, ImageBatch(empty=False), Per("activations")],
+    size: Annotated[int, Between(2, 28)] = 14,
+) -> Tensor:
+    """How much each activation map looks like its image: the absolute correlation of their pixels.
+
+    Maps and images are averaged to `size` x `size` pixels first, so that maps of layers of different resolution can be
+    compared.
+
+    Parameters
+    ----------
+    activations
+        Activation maps (N, maps, height, width).
+    images
+        The images that they belong to, (N, 1, 28, 28), uint8 or float in 0..255.
+    size
+        Height and width at which they are compared, at most those of the maps.
+
+    Returns
+    -------
+    Tensor
+        Correlations 0..1, (N, maps), on the CPU: 1 for the image itself or its negative, NaN for a map of one value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> images = torch.randint(256, (3, 1, 28, 28), generator=torch.Generator().manual_seed(0)).float()
+    >>> image_similarity(1 - images / 255, images).flatten()  # the negative of each image
+    tensor([1., 1., 1.])
+    """
+    if size > min(activations.shape[2:]):
+        raise ValueError(f"size: expected at most that of the maps, {min(activations.shape[2:])}, got {size}")
+    maps, pixels = (
+        functional.adaptive_avg_pool2d(each.detach().cpu().double(), size).flatten(2) for each in (activations, images)
+    )
+    maps, pixels = (each - each.mean(dim=2, keepdim=True) for each in (maps, pixels))
+    norms = maps.norm(dim=2) * pixels.norm(dim=2)
+    correlations: Tensor = (maps * pixels).sum(dim=2) / norms
+    return correlations.abs().float()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,9 @@ from mnist_lab.introspection.probing import (
     TopPatches,
     agreement,
     class_selectivity,
+    image_similarity,
     linear_probe,
+    selectivity_above_chance,
     top_activating_patches,
 )
 
@@ -145,6 +147,48 @@ def test_bad_arguments_of_selectivity_are_named() -> None:
         class_selectivity(torch.ones(40, 1, dtype=torch.long), LABELS)
     with pytest.raises(ValueError, match="^labels: expected at least two different classes, got 1"):
         class_selectivity(torch.ones(2, 1), torch.tensor([4, 4]))
+
+
+def test_selectivity_above_chance_is_the_index_less_that_of_shuffled_labels() -> None:
+    activations = torch.rand(40, 2, 3, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(5))
+    expected = class_selectivity(activations, LABELS) - class_selectivity(activations, LABELS[order])
+    assert torch.equal(selectivity_above_chance(activations, LABELS, seed=5), expected)
+    assert not torch.equal(selectivity_above_chance(activations, LABELS, seed=6), expected)
+
+
+def test_units_that_know_nothing_have_no_selectivity_above_chance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rare = torch.rand(40, 4000, generator=generator) * (torch.rand(40, 4000, generator=generator) < 0.1)
+    assert float(class_selectivity(rare, LABELS).nanmean()) > 0.5
+    assert abs(float(selectivity_above_chance(rare, LABELS).nanmean())) < 0.02
+
+
+# Similarity to the image
+
+
+def test_a_copy_of_the_image_is_similar_and_a_map_of_one_value_is_not() -> None:
+    images = digits(3).float()
+    smaller = torch.nn.functional.avg_pool2d(images, 2)
+    maps = torch.cat([smaller, 255 - smaller, torch.ones_like(smaller)], dim=1)
+    found = image_similarity(maps, images)
+    torch.testing.assert_close(found[:, :2], torch.ones(3, 2))
+    assert found[:, 2].isnan().all()
+    torch.testing.assert_close(image_similarity(3 * images + 7, images, size=28), torch.ones(3, 1))
+
+
+def test_similarity_is_the_correlation_of_the_pixels() -> None:
+    images, maps = digits(4), torch.rand(4, 5, 7, 7, generator=torch.Generator().manual_seed(0))
+    found = image_similarity(maps, images, size=7)
+    pixels = torch.nn.functional.avg_pool2d(images.float(), 4)[:, 0]
+    for image in range(4):
+        for unit in range(5):
+            pair = torch.stack([maps[image, unit].flatten(), pixels[image].flatten()])
+            assert float(found[image, unit]) == pytest.approx(abs(float(pair.corrcoef()[0, 1])), abs=1e-5)
+    with pytest.raises(ValueError, match="^size: expected at most that of the maps, 7, got 14"):
+        image_similarity(maps, images)
+    with pytest.raises(ValueError, match="^images: expected 4, one for each of activations, got 3"):
+        image_similarity(maps, images[:3], size=7)
 
 
 # Top-activating patches
