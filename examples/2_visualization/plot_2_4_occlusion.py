@@ -85,8 +85,9 @@ half, flat = int((lowest < 0.5).sum()), int((lowest > 0.95).sum())
 lab.report.reading(
     f"Under the {patch}×{patch} patch, {flat} of the ten maps stay above 95% at every "
     f"position and look flat. {half or 'None'} of the ten "
-    f"{'fall' if half > 1 else 'falls'} below one half at some position. The {weakest} loses most: its probability falls to "
-    f"{lowest[weakest]:.1%} at the worst position."
+    f"{'fall' if half > 1 else 'falls'} below one half at some position. The "
+    f"{weakest} loses most: its probability falls to {lowest[weakest]:.1%} at the "
+    f"worst position."
 )
 
 # %%
