@@ -133,6 +133,16 @@ def test_a_drop_that_falls_with_the_distance_from_the_centre_is_central() -> Non
     assert float(found.central) == pytest.approx(1)
 
 
+def test_all_correlations_are_over_the_positions_with_ink_of_the_digit() -> None:
+    drops, ink, control_ink = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    ink[:, :10] = 0
+    control_ink[:, 20:] = 0
+    found = Faithfulness(drops, torch.zeros(1, 28, 28).long(), ink, control_ink)
+    for value, other in ((found.own, ink), (found.control, control_ink)):
+        expected = stats.spearmanr(drops[ink > 0], other[ink > 0]).statistic
+        assert float(value) == pytest.approx(expected)
+
+
 def test_a_digit_is_its_own_control() -> None:
     found = measure_faithfulness(lab.DigitCNN(seed=1), strokes(), ONES, strokes(), 3)
     assert torch.equal(found.own, found.control)
