@@ -2,8 +2,8 @@
 
 A public function is decorated with :func:`checked`. Each of its annotations is a type that :func:`checker_of` knows, or
 ``Annotated[type, constraint]`` with one of the constraints below. Each error names the argument, what is expected and
-what was given. The API pages show the same contracts (``docs/_ext/contracts.py``). pydantic and beartype were tried
-first: neither knows a tensor's shape, values and layout, names what is expected of a network, or converts numpy's
+what was given. The API pages show the same contracts (``docs/_ext/contracts.py``). pydantic and beartype were
+weighed: neither knows a tensor's shape, values and layout, names what is expected of a network, or converts numpy's
 numbers without converting text and booleans too.
 """
 
