@@ -103,8 +103,8 @@ assert shapes["fc1"].receptive_field == (28, 28)
 lab.report.reading(
     f"One output of pool2 depends on a square of {field}×{field} pixels, "
     f"{field**2 / 28**2:.0%} of the image. This digit covers {rows}×{columns} pixels, "
-    f"so pool2 sees {'all' if max(rows, columns) <= field else 'only parts'} of it. "
-    f"fc1 is the first layer whose outputs depend on the whole image."
+    f"{'not more' if max(rows, columns) <= field else 'more'} than that. fc1 is the "
+    f"first layer whose outputs depend on the whole image."
 )
 
 # %%
