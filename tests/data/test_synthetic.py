@@ -98,9 +98,9 @@ def test_the_mass_is_centred_as_whole_pixels_allow() -> None:
     block[0, 0, 0] = 255  # as far as the box goes
     block[1, 9:11, 9:11] = 255  # in the middle already
     block[2, 12, 3] = 7
-    found = [tuple(image.nonzero()[0].tolist()) for image in rendering._centred(block)]
+    found = [tuple(image.nonzero()[0].tolist()) for image in rendering.centred(block)]
     assert found == [(8, 8), (13, 13), (14, 11)]
-    assert int(rendering._centred(block)[2].sum()) == 7
+    assert int(rendering.centred(block)[2].sum()) == 7
 
 
 @pytest.mark.parametrize("digit", range(10))

@@ -111,7 +111,7 @@ def draw(labels: Labels, generator: torch.Generator, *, progress: bool = False) 
             random = _RandomNumbers(len(batch), generator)
             x, y = _warped(_paths(batch, random), batch, random)
             block = _inked(*_fitted(x, y, _pen(batch, random)), random)
-            images[place * BATCH : place * BATCH + len(batch), 0] = _centred(block)
+            images[place * BATCH : place * BATCH + len(batch), 0] = centred(block)
             bar.step()
         bar.line(f"{len(labels):,} rendered")
     return images
@@ -269,7 +269,7 @@ def _inked(x: Tensor, y: Tensor, half: Tensor, random: _RandomNumbers) -> Tensor
     return ((0.5 - edge / SOFTNESS).clamp(0, 1) * 255 + 0.5).to(torch.uint8)
 
 
-def _centred(block: Tensor) -> Tensor:
+def centred(block: Tensor) -> Tensor:
     """Place each block in an empty image, with its centre of mass as near to the middle as whole pixels allow."""
     mass = block.long()
     total = mass.sum(dim=(1, 2))
