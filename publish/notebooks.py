@@ -116,7 +116,7 @@ def execute(
             if _key_of(results[page]) == key:
                 return None
             notebook = nbformat.read(notebooks[page], as_version=4)
-            _run(notebook, threads)
+            run(notebook, threads)
         except CellExecutionError as error:
             return f"{page}: a cell failed\n{re.sub(COLOUR_CODE, '', str(error))}"
         except (CellTimeoutError, DeadKernelError, nbformat.reader.NotJSONError) as error:
@@ -142,12 +142,16 @@ def _key_of(path: Path) -> str | None:
     return key
 
 
-def _run(notebook: nbformat.NotebookNode, threads: int) -> None:
-    # Run as a reader would: without the settings of the report's build, and with figures in the notebook.
+def run(notebook: nbformat.NotebookNode, threads: int, *, allow_errors: bool = False) -> None:
+    """Run a notebook as a reader would: without the settings of the report's build, and with figures in the notebook.
+
+    With `allow_errors`, a cell that fails shows its error, and the next cells run.
+    """
     ours = {REPORT_VARIABLE, ANSWERS_VARIABLE, "MPLBACKEND"}
     environment = {"OMP_NUM_THREADS": str(threads)}
     environment |= {name: value for name, value in os.environ.items() if name not in ours}
-    client = NotebookClient(notebook, timeout=SECONDS_PER_CELL, extra_arguments=list(KERNEL))
+    options = {"timeout": SECONDS_PER_CELL, "extra_arguments": list(KERNEL), "allow_errors": allow_errors}
+    client = NotebookClient(notebook, **options)
     asyncio.run(client.async_execute(env=environment))  # in an event loop of this thread, closed at the end
 
 

@@ -112,33 +112,32 @@ def title_of(notebook: dict[str, Any]) -> str:
     return "".join(notebook["cells"][0]["source"]).strip().partition("\n")[0].lstrip("# ")
 
 
-def mend_notebooks(app: Sphinx) -> None:
-    """Insert the installing cell below the title of each notebook, and remove Sphinx's roles from the text.
-
-    This covers all notebooks, because the address may have changed since sphinx-gallery wrote them.
-    """
-    source = install_cell(repository())
-    cell = {
+def mended(notebook: dict[str, Any], titles: dict[str, str], install: str) -> dict[str, Any]:
+    """Insert the installing cell below the title of a notebook, and remove Sphinx's roles from the text."""
+    cells = [cell for cell in notebook["cells"] if cell["metadata"].get("tags") != ["install"]]
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = without_roles("".join(cell["source"]), titles).splitlines(keepends=True)
+    installing = {
         "cell_type": "code",
         "execution_count": None,
         "metadata": {"tags": ["install"]},
         "outputs": [],
-        "source": source.splitlines(keepends=True),
-    }
+        "source": install.splitlines(keepends=True),
+    } | ({"id": "install"} if notebook["nbformat_minor"] >= 5 else {})
+    return notebook | {"cells": [cells[0], installing, *cells[1:]]}
+
+
+def mend_notebooks(app: Sphinx) -> None:
+    """Mend all notebooks, because the address may have changed since sphinx-gallery wrote them."""
+    install = install_cell(repository())
     texts = {
         path: path.read_text(encoding="utf-8")
         for path in sorted((Path(app.srcdir) / "auto_examples").glob("*/plot_*.ipynb"))
     }
     titles = {path.stem: title_of(json.loads(text)) for path, text in texts.items()}
     for path, before in texts.items():
-        notebook = json.loads(before)
-        cells = [other for other in notebook["cells"] if other["metadata"].get("tags") != ["install"]]
-        for other in cells:
-            if other["cell_type"] == "markdown":
-                other["source"] = without_roles("".join(other["source"]), titles).splitlines(keepends=True)
-        named = {"id": "install"} if notebook["nbformat_minor"] >= 5 else {}
-        notebook["cells"] = [cells[0], cell | named, *cells[1:]]
-        after = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+        after = json.dumps(mended(json.loads(before), titles, install), indent=1, ensure_ascii=False) + "\n"
         if after != before:
             path.write_text(after, encoding="utf-8")
 

@@ -135,11 +135,11 @@ for loss in train(model, dataset.train, batches):
 # The error is drawn on a logarithmic axis, so that small errors can be told apart. The
 # accuracy is one minus the error.
 epochs = [quarter / 4 for quarter in quarters]
+rates = [recipe.learning_rate_at(step, len(batches)) for step in range(len(batches))]
 on_train, on_validation = ([row[column] for row in measured] for column in (0, 1))
 figure = errors_by_epoch(epochs, on_train, on_validation)
 
 # %%
-rates = [recipe.learning_rate_at(step, len(batches)) for step in range(len(batches))]
 errors = [result.error for result in on_validation]
 changes = [after - before for before, after in pairwise(errors)]
 rises = [change for change in changes if change > 0]

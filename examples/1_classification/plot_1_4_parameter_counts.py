@@ -41,6 +41,8 @@ assert counts.total == sum(parameter.numel() for parameter in model.parameters()
 # -------
 # The same numbers follow from the formulas. The first fully connected layer has one
 # input for each of the 32×7×7 outputs of the second pool.
+
+# sphinx_gallery_exercise = "by_hand: a dictionary, from layer to number of parameters"
 by_hand = {
     "conv1": (3 * 3 * 1 + 1) * 32,
     "conv2": (3 * 3 * 32 + 1) * 32,
@@ -87,7 +89,7 @@ lab.report.reading(
 # weights of its own for each of them.
 inputs, neurons = 28 * 28, 32 * 28 * 28
 unshared = (inputs + 1) * neurons
-print(f"fully connected: {unshared:,} parameters; conv1: {by_hand['conv1']:,}")
+print(f"fully connected: {unshared:,} parameters; conv1: {counts.by_layer['conv1']:,}")
 
 # %%
 # With batch normalization

@@ -43,6 +43,8 @@ print(counts)
 # A convolution has one neuron per filter and position. Its parameters do not depend on
 # the number of positions. So the convolutions have nearly all of the neurons, and the
 # fully connected layers have nearly all of the parameters.
+
+# sphinx_gallery_exercise = "by_hand: a dictionary, from layer to number of neurons"
 by_hand = {"conv1": 32 * 28 * 28, "conv2": 32 * 14 * 14, "fc1": 500, "fc2": 10}
 assert by_hand == counts.by_layer
 parameters = lab.parameter_counts(model).by_layer

@@ -46,6 +46,7 @@ variance = x.var((0, 2, 3), keepdim=True, correction=0)
 gamma, beta = (
     values.view(1, 32, 1, 1) for values in (model.bn1.weight, model.bn1.bias)
 )
+# sphinx_gallery_exercise = "by_hand: the normalized x, of the same shape"
 by_hand = gamma * (x - mean) / (variance + model.bn1.eps).sqrt() + beta
 torch.testing.assert_close(model.bn1.train()(x), by_hand, atol=1e-4, rtol=0)
 

@@ -53,6 +53,7 @@ digits = right[first]
 # It is clipped at the border. :func:`mnist_lab.occlusion_map` gives the same values,
 # and is faster: it computes only what the patch can change :cite:p:`nakandala2019`.
 image, label = digits.images[3], 3
+# sphinx_gallery_exercise = "by_hand: the map of this digit for a grey 5×5 patch"
 by_hand = torch.zeros(28, 28)
 for row in range(28):
     for column in range(28):
