@@ -10,6 +10,8 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+import addresses  # noqa: E402 - found in the folder of the line above
+
 # The library reads these when a page runs: messages bypass the page, and answers are kept for the home page.
 # Answers are stored beside the pages, so that deleting the pages deletes them too.
 os.environ["MNIST_LAB_REPORT"] = "1"
@@ -37,6 +39,8 @@ extensions = [
     "references",
     "accessible",
     "report_pdf",
+    "addresses",
+    "whats_new",
     "notebook_cells",
     "contracts",
 ]
@@ -94,16 +98,23 @@ html_title = "mnist_lab"
 html_static_path = ["_static"]
 html_css_files = ["mnist_lab.css"]
 html_show_sourcelink = False
+html_baseurl = f"{addresses.site()}/" if addresses.site() else ""
 html_context = {"default_mode": "auto"}  # light or dark as the system is set, until the reader chooses
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": True,
-    "secondary_sidebar_items": ["page-toc", "sg_download_links", "colab-link"],
+    "secondary_sidebar_items": ["page-toc", "sg_download_links", "page-links"],
     "logo": {"text": "mnist_lab"},
     "footer_start": ["copyright"],
     "footer_end": ["build"],
 }
-html_sidebars: dict[str, list[str]] = {"index": [], "build": []}
+if html_baseurl:
+    html_theme_options |= {
+        "switcher": {"json_url": f"{html_baseurl}versions.json", "version_match": release},
+        "check_switcher": False,  # the list is written by this build
+        "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
+    }
+html_sidebars: dict[str, list[str]] = {"index": [], "build": [], "404": []}
 
 # The PDF: docs/report is its front matter, docs/_latex its layout.
 latex_engine = "xelatex"

@@ -36,8 +36,9 @@ from publish.programs import ROOT, PublishError
 
 sys.path.append(str(ROOT / "docs" / "_ext"))
 
+from addresses import repository
 from answers import question_of
-from notebook_cells import install_cell, mended, repository
+from notebook_cells import install_cell, mended
 from pages import is_wording, words_the_answer
 
 EXERCISES = ROOT / "docs" / "_build" / "exercise"
@@ -200,7 +201,8 @@ def as_notebook(script: Path, titles: Mapping[str, str]) -> nbformat.NotebookNod
     blocks = split_code_and_text_blocks(script)[1]
     notebook: dict[str, Any] = jupyter_notebook(blocks, copy.deepcopy(DEFAULT_GALLERY_CONF), script.parent)
     mended_notebook = mended(notebook, dict(titles), install_cell(repository()))
-    return nbformat.reads(json.dumps(mended_notebook), as_version=4)
+    read: nbformat.NotebookNode = nbformat.reads(json.dumps(mended_notebook), as_version=4)
+    return read
 
 
 def make(pages: Sequence[Path], target: Path = EXERCISES) -> Path:

@@ -150,8 +150,7 @@ def run(notebook: nbformat.NotebookNode, threads: int, *, allow_errors: bool = F
     ours = {REPORT_VARIABLE, ANSWERS_VARIABLE, "MPLBACKEND"}
     environment = {"OMP_NUM_THREADS": str(threads)}
     environment |= {name: value for name, value in os.environ.items() if name not in ours}
-    options = {"timeout": SECONDS_PER_CELL, "extra_arguments": list(KERNEL), "allow_errors": allow_errors}
-    client = NotebookClient(notebook, **options)
+    client = NotebookClient(notebook, timeout=SECONDS_PER_CELL, extra_arguments=list(KERNEL), allow_errors=allow_errors)
     asyncio.run(client.async_execute(env=environment))  # in an event loop of this thread, closed at the end
 
 

@@ -1,22 +1,16 @@
-"""The pages as notebooks: a first cell that installs the library, and links that open them in Colab.
+"""The pages as notebooks: a first cell that installs the library, and text without Sphinx's roles.
 
-The repository's address is the environment variable MNIST_LAB_REPOSITORY, or else the package's own metadata
-(``[project.urls]``, "Repository"). Without an address the first cell only says how to install the library: no package
-index has it, and whoever registered its name there could run code on the reader's machine.
-
-Colab opens notebooks only from a branch on GitHub, so the links appear only if the address is on GitHub. The branch
-(MNIST_LAB_NOTEBOOKS_BRANCH, "notebooks" by default) holds the notebooks of ``docs/auto_examples`` in the same folders.
+Without the repository's address the first cell only says how to install the library: no package index has it, and
+whoever registered its name there could run code on the reader's machine.
 """
 
 import json
-import os
 import re
-from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
+import addresses
 import references
-from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -41,17 +35,6 @@ if importlib.util.find_spec("mnist_lab") is None:
 """
 
 
-def repository() -> str | None:
-    """The repository's address without a trailing slash or ``.git``, or None if no address is known."""
-    named = os.environ.get("MNIST_LAB_REPOSITORY")
-    if not named:
-        urls = [url.split(", ", 1) for url in metadata("mnist-lab").get_all("Project-URL") or []]
-        named = next((address for label, address in urls if label.lower() in {"repository", "source"}), None)
-    if not named:
-        return None
-    return re.sub(r"(\.git)?/*$", "", named)
-
-
 def install_cell(address: str | None) -> str:
     """The code of a notebook's first cell: install the library if it is missing, or say how without an address.
 
@@ -61,22 +44,6 @@ def install_cell(address: str | None) -> str:
     False
     """
     return EXPLAIN if address is None else INSTALL.format(address=address)
-
-
-def colab_link(address: str | None, page: str) -> str | None:
-    """The link that opens in Colab the notebook of a page such as ``auto_examples/2_visualization/plot_2_4_occlusion``.
-
-    >>> colab_link("https://github.com/someone/mnist_lab", "auto_examples/2_visualization/plot_2_4_occlusion")
-    'https://colab.research.google.com/github/someone/mnist_lab/blob/notebooks/2_visualization/plot_2_4_occlusion.ipynb'
-    >>> colab_link("https://example.org/mnist_lab", "auto_examples/2_visualization/plot_2_4_occlusion") is None
-    True
-    """
-    on_github = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", address or "")
-    notebook = re.fullmatch(r"auto_examples/(\w+/plot_\w+)", page)
-    if on_github is None or notebook is None:
-        return None
-    branch = os.environ.get("MNIST_LAB_NOTEBOOKS_BRANCH", "notebooks")
-    return f"https://colab.research.google.com/github/{on_github[1]}/blob/{branch}/{notebook[1]}.ipynb"
 
 
 def without_roles(text: str, titles: dict[str, str]) -> str:
@@ -130,7 +97,7 @@ def mended(notebook: dict[str, Any], titles: dict[str, str], install: str) -> di
 
 def mend_notebooks(app: Sphinx) -> None:
     """Mend all notebooks, because the address may have changed since sphinx-gallery wrote them."""
-    install = install_cell(repository())
+    install = install_cell(addresses.repository())
     texts = {
         path: path.read_text(encoding="utf-8")
         for path in sorted((Path(app.srcdir) / "auto_examples").glob("*/plot_*.ipynb"))
@@ -142,15 +109,6 @@ def mend_notebooks(app: Sphinx) -> None:
             path.write_text(after, encoding="utf-8")
 
 
-def offer_colab(
-    _app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
-) -> None:
-    context["colab_link"] = colab_link(repository(), page)
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
-    # Notebooks and links depend on the address, so Sphinx writes all pages again when it changes.
-    app.add_config_value("notebooks_repository", repository(), "html")
     app.connect("builder-inited", mend_notebooks, priority=900)  # after the pages have run
-    app.connect("html-page-context", offer_colab)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

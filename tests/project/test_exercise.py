@@ -101,7 +101,7 @@ def test_the_solution_ends_where_its_name_is_last_bound(solution: str, checked: 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_page_is_an_exercise(page: Path) -> None:
-    source, parts = exercise.exercise_of(page.read_text(encoding="utf-8"), exercise.question_of(page))
+    source, parts = exercise.exercise_of(page.read_text(encoding="utf-8"), "1.1")
     compile(source, page.name, "exec")
     assert "lab.report.answer(" not in source
     assert "lab.report.reading(" not in source

@@ -291,7 +291,7 @@ def test_latex_complains_of_what_a_reader_would_see() -> None:
 @pytest.fixture
 def extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(programs.ROOT / "docs" / "_ext"))
-    monkeypatch.delenv("MNIST_LAB_REPOSITORY", raising=False)
+    monkeypatch.delenv("PROJECT_REPOSITORY", raising=False)
 
 
 @pytest.mark.usefixtures("extensions")
@@ -341,12 +341,12 @@ def test_the_install_cell_follows_the_address_and_stays_one(tmp_path: Path, monk
         assert (title, code) == ("# Title\n\n`mnist_lab.fit` and `Conv2d`", "1")
         return install
 
-    monkeypatch.setattr(notebook_cells, "repository", lambda: None)
+    monkeypatch.setattr("addresses.repository", lambda: None)
     assert "/path/to/checkout" in first()
     before = path.stat().st_mtime_ns
     assert "/path/to/checkout" in first()
     assert path.stat().st_mtime_ns == before, "nothing to write"
-    monkeypatch.setattr(notebook_cells, "repository", lambda: "https://github.com/someone/mnist_lab")
+    monkeypatch.setattr("addresses.repository", lambda: "https://github.com/someone/mnist_lab")
     assert "git+https://github.com/someone/mnist_lab" in first()
 
 
@@ -393,25 +393,6 @@ def test_without_an_address_the_first_cell_says_how_to_install(monkeypatch: pyte
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install /path/to/checkout\).*pip install /path/to/.*whl"):
         installed_by(cell)
-
-
-@pytest.mark.usefixtures("extensions")
-def test_colab_links_need_an_address_on_github(monkeypatch: pytest.MonkeyPatch) -> None:
-    import notebook_cells
-
-    page = "auto_examples/2_visualization/plot_2_4_occlusion"
-    monkeypatch.setenv("MNIST_LAB_REPOSITORY", "https://github.com/someone/mnist_lab.git/")
-    address = notebook_cells.repository()
-    assert address == "https://github.com/someone/mnist_lab"
-    start = "https://colab.research.google.com/github/someone/mnist_lab/blob"
-    end = "2_visualization/plot_2_4_occlusion.ipynb"
-    assert notebook_cells.colab_link(address, page) == f"{start}/notebooks/{end}"
-    monkeypatch.setenv("MNIST_LAB_NOTEBOOKS_BRANCH", "gh-pages")
-    assert notebook_cells.colab_link(address, page) == f"{start}/gh-pages/{end}"
-    assert notebook_cells.colab_link(None, page) is None
-    assert notebook_cells.colab_link("https://gitlab.com/someone/mnist_lab", page) is None
-    assert notebook_cells.colab_link(address, "index") is None
-    assert notebook_cells.colab_link(address, "auto_examples/2_visualization/index") is None
 
 
 @pytest.mark.parametrize(
