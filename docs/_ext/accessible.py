@@ -3,24 +3,74 @@
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
-# Raw HTML of sphinx-gallery: a table script from another server, and empty lists of tags that share one identifier.
+# Raw HTML of sphinx-gallery: a table script from another server, and lists of tags that share one identifier.
 RAW = re.compile(r"^( *)\.\. raw:: html\n\n(?:\1 +\S.*\n)+", re.MULTILINE)
-FOREIGN = ("cdn.datatables", "id='sg-tag-list'")
+TAGS = re.compile(r"^\.\. rst-class:: sphx-glr-example-tags\n\n +\S* ?Tags: (.*)\n", re.MULTILINE)
+# sphinx-gallery makes the tags that filter a gallery as elements that only a mouse can press.
+BUTTONS = """
+document.addEventListener("DOMContentLoaded", () => {
+  const tags = document.querySelectorAll(".sphx-glr-tag");
+  const say = () => tags.forEach(tag => tag.setAttribute("aria-pressed", tag.classList.contains("active")));
+  document.querySelectorAll(".sphx-glr-tag, #sphx-glr-tag-clear").forEach(tag => {
+    tag.setAttribute("role", "button");
+    tag.tabIndex = 0;
+    tag.addEventListener("click", say);
+    tag.addEventListener("keydown", event => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); tag.click(); }
+    });
+  });
+  say();
+});
+"""
 
 
 def without_foreign_parts(text: str) -> str:
-    r"""Remove the table script and the lists of tags from a page of the gallery.
+    r"""Remove the table script from a page of the gallery, and all lists of tags but the first.
 
-    >>> without_foreign_parts("Title\n\n.. raw:: html\n\n  <div id='sg-tag-list'></div>\n\nText\n")
+    Without any tagged page, the first one is removed too.
+
+    >>> tags = ".. raw:: html\n\n  <div id='sg-tag-list'></div>\n\n"
+    >>> without_foreign_parts(f"Title\n\n{tags}Text\n")
     'Title\n\n\nText\n'
+    >>> without_foreign_parts(f"{tags}{tags}<div data-sgtags='[]'>\n").count("sg-tag-list")
+    1
     >>> without_foreign_parts(".. raw:: html\n\n  <div>kept</div>\n")
     '.. raw:: html\n\n  <div>kept</div>\n'
     """
-    return RAW.sub(lambda block: "" if any(part in block[0] for part in FOREIGN) else block[0], text)
+    kept = 1 if "data-sgtags" in text else 0
+
+    def mended(block: re.Match[str]) -> str:
+        nonlocal kept
+        if "id='sg-tag-list'" in block[0]:
+            kept -= 1
+            return block[0] if kept >= 0 else ""
+        return "" if "cdn.datatables" in block[0] else block[0]
+
+    return RAW.sub(mended, text)
+
+
+def linked_tags(text: str) -> str:
+    r"""Link the tags of a page to the gallery, which then shows the pages with this tag. The PDF has no tags.
+
+    >>> print(linked_tags(".. rst-class:: sphx-glr-example-tags\n\n   X Tags: filters, a b\n"))
+    .. only:: html
+    <BLANKLINE>
+       .. rst-class:: sphx-glr-example-tags
+    <BLANKLINE>
+       Tags: `filters <../index.html?sg-tags=filters>`__, `a b <../index.html?sg-tags=a%20b>`__
+    <BLANKLINE>
+    """
+
+    def links(tags: re.Match[str]) -> str:
+        named = ", ".join(f"`{tag} <../index.html?sg-tags={quote(tag)}>`__" for tag in tags[1].split(", "))
+        return f".. only:: html\n\n   .. rst-class:: sphx-glr-example-tags\n\n   Tags: {named}\n"
+
+    return TAGS.sub(links, text)
 
 
 def label_navigation(navigation: str) -> BeautifulSoup:
@@ -62,10 +112,12 @@ def without_list_roles(body: str) -> str:
 
 def read(_app: Sphinx, name: str, source: list[str]) -> None:
     if name.startswith("auto_examples/") or name == "sg_execution_times":
-        source[0] = without_foreign_parts(source[0])
+        source[0] = linked_tags(without_foreign_parts(source[0]))
 
 
-def label_parts(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+def label_parts(app: Sphinx, _page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+    if "sg-tag-list" in context.get("body", ""):
+        app.add_js_file(None, body=BUTTONS)
     if "citation-list" in context.get("body", ""):
         context["body"] = without_list_roles(context["body"])
     if "_anim_img" in context.get("body", ""):

@@ -277,4 +277,6 @@ lab.report.answer(
 )
 
 # %%
+
+# sphinx_gallery_tags = ["training", "evaluation"]
 lab.plotting.show()

@@ -176,4 +176,6 @@ lab.report.answer(
 )
 
 # %%
+
+# sphinx_gallery_tags = ["evaluation"]
 lab.plotting.show()

@@ -143,4 +143,6 @@ lab.report.answer(
 )
 
 # %%
+
+# sphinx_gallery_tags = ["architecture"]
 lab.plotting.show()

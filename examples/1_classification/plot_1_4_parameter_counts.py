@@ -129,4 +129,6 @@ lab.report.answer(
 )
 
 # %%
+
+# sphinx_gallery_tags = ["architecture"]
 lab.plotting.show()

@@ -203,5 +203,7 @@ lab.report.answer(
 )
 
 # %%
+
 # sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_tags = ["architecture", "activations"]
 lab.plotting.show()

@@ -193,5 +193,7 @@ lab.report.answer(
 )
 
 # %%
+
 # sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_tags = ["filters"]
 lab.plotting.show()

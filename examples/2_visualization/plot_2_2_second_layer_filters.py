@@ -251,5 +251,7 @@ lab.report.answer(
 )
 
 # %%
+
 # sphinx_gallery_thumbnail_number = 3
+# sphinx_gallery_tags = ["filters"]
 lab.plotting.show()

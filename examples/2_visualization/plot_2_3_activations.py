@@ -356,5 +356,7 @@ lab.report.answer(
 )
 
 # %%
+
 # sphinx_gallery_thumbnail_number = 4
+# sphinx_gallery_tags = ["activations"]
 lab.plotting.show()

@@ -408,5 +408,7 @@ lab.report.answer(
 )
 
 # %%
+
 # sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_tags = ["attribution", "control"]
 lab.plotting.show()

@@ -273,4 +273,5 @@ lab.report.answer(
 # images without a target image.
 
 # sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_tags = ["targeted attack", "gradient ascent"]
 lab.plotting.show()

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 import torch
+from sphinx_gallery.py_source_parser import split_code_and_text_blocks
 
 import mnist_lab as lab
 
@@ -106,6 +107,13 @@ def test_a_page_teaches(page: Path) -> None:
     assert ":cite:" in source or ".. math::" in source, "a page names a paper, or shows the formula of its subject"
     for heading in ("Try it", "See also"):
         assert re.search(rf"^# {heading}\n# -{{{len(heading)}}}\n# \S", source, flags=re.MULTILINE), f"no {heading!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_settings_of_a_page_are_not_its_text(page: Path) -> None:
+    """A comment directly below a cell's first line is text, which readers would see."""
+    _, blocks = split_code_and_text_blocks(page)
+    assert not [block.content for block in blocks if block.type == "text" and "sphinx_gallery_" in block.content]
 
 
 def not_ascii(source: str) -> list[str]:

@@ -105,6 +105,8 @@ print("a third number: 7")
 lab.report.answer("1.1", f"Yes: the error falls to {errors[1]:.0%}. " + "It falls. " * 20)
 
 # %%
+
+# sphinx_gallery_tags = ["filters", "a control"]
 lab.plotting.show()
 """
 NEXT = """'''
@@ -274,6 +276,17 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     assert "another number" in tex
     for left_out in ("The answer", "Answer to", "PYG{n}{report}", "PYG{n}{plotting}", "Related pages"):
         assert left_out not in tex
+
+    tags = content.select(".sphx-glr-example-tags a")
+    assert [tag.get_text() for tag in tags] == ["filters", "a control"]
+    assert tags[1]["href"] == "../index.html?sg-tags=a%20control"
+    (gallery,) = project.published("auto_examples/index.html").values()
+    index = BeautifulSoup(gallery, "html.parser")
+    assert len(index.select("#sg-tag-list")) == 1
+    assert len(index.select("[data-sgtags]")) == 1
+    assert "aria-pressed" in gallery.decode()
+    assert "aria-pressed" not in page.decode()
+    assert "Tags:" not in tex
 
     (docs / "auto_examples/answers/1.2.json").unlink()
     lost = project.build()
