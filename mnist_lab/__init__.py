@@ -1,7 +1,7 @@
 """A small MNIST network is trained, measured, looked into and fooled. The public names, nothing else.
 
-Import it as ``import mnist_lab as lab``. ``lab.plotting`` and ``lab.stats`` are imported when they are first used,
-since matplotlib and scipy are slow to import.
+Import it as ``import mnist_lab as lab``. ``lab.live``, ``lab.plotting`` and ``lab.stats`` are imported when they are
+first used, since matplotlib and scipy are slow to import.
 """
 
 import importlib
@@ -40,7 +40,7 @@ from mnist_lab.training.recipe import History, Recipe
 from mnist_lab.training.zoo import TrainedNetwork, best, load, save, trained
 
 if TYPE_CHECKING:
-    from mnist_lab import plotting, stats
+    from mnist_lab import live, plotting, stats
 
 __all__ = [
     "AttackResult",
@@ -68,6 +68,7 @@ __all__ = [
     "firing_rates",
     "fit",
     "layer_shapes",
+    "live",
     "load",
     "load_dataset",
     "maximize_logit",
@@ -86,6 +87,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("plotting", "stats"):
+    if name in ("live", "plotting", "stats"):
         return importlib.import_module(f"mnist_lab.{name}")
     raise AttributeError(f"module 'mnist_lab' has no attribute {name!r}")

@@ -90,6 +90,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "class_selectivity": {"activations": ANSWERS[:2], "labels": torch.tensor([3, 4])},
     "crossed_comparison": {"first": FEATURES, "second": FEATURES.flip(0)},
     "describe_filters": {"filters": KERNELS},
+    "export": {"name": "seven"},
     "estimates": {"names": ["a", "b"], "limits": (None, 1.0), "marked": [0.3, 0.3]},
     "filters": {"layer": "conv1"},
     "fit": {"resume": None},
@@ -165,6 +166,8 @@ MORE_BAD: dict[tuple[str, str], Mapping[str, object]] = {
         "two confidences": {"a": [INTERVAL, stats.Interval(0.5, 0.4, 0.6, 0.99)]},
     },
     ("evaluate", "split"): {"empty": SPLIT[:0], "a data set": DATASET},
+    ("export", "name"): {"two words": "a b", "a folder": "../plain"},
+    ("export", "digits"): {"empty": SPLIT[:0]},
     ("filters", "layer"): {"unknown": "conv3", "a pool": "pool1", "fully connected": "fc1"},
     ("fit", "dataset"): {
         "nothing to learn": lab.Dataset("a", SPLIT[:0], SPLIT, SPLIT),
@@ -393,7 +396,7 @@ def runs_of(model: nn.Module) -> Iterator[list[object]]:
 # Values alike
 
 # Functions whose result differs from call to call, or whose good arguments name files that are not there.
-NOT_REPEATED = {"best", "digits", "fit", "load", "load_dataset", "save", "show", "trained"}
+NOT_REPEATED = {"best", "digits", "export", "fit", "load", "load_dataset", "save", "show", "trained"}
 DIFFERENTIABLE = {"distort", "low_frequency_share", "total_variation"}  # gradients pass through these on purpose
 
 

@@ -25,7 +25,8 @@ PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx-gallery", "torch")
 def fingerprint() -> str:
     """What decides a page's result besides its script, one line each.
 
-    Modules of the library count without comments and docstrings, its other files byte for byte.
+    Modules of the library count without comments and docstrings, its other files byte for byte. What runs in browsers
+    decides no page's result.
     """
     import mnist_lab  # noqa: PLC0415 - after conf.py has set the environment variables
     from mnist_lab._utils.fingerprint import without_prose  # noqa: PLC0415
@@ -34,7 +35,7 @@ def fingerprint() -> str:
     library = Path(mnist_lab.__file__).parent
     for path in sorted(library.rglob("*")):
         name = path.relative_to(library)
-        if path.is_file() and "__pycache__" not in name.parts:
+        if path.is_file() and not {"__pycache__", "live"} & set(name.parts):
             code = without_prose(path.read_text("utf-8")).encode() if path.suffix == ".py" else path.read_bytes()
             lines.append(f"{name.as_posix()} {hashlib.sha256(code).hexdigest()}")
     warnings.simplefilter("once", mnist_lab.SyntheticDataWarning)
