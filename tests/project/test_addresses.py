@@ -122,7 +122,8 @@ def test_metadata_are_read_from_the_installed_package(addresses: ModuleType) -> 
 )
 def test_a_page_knows_its_source(addresses: ModuleType, page: str, path: str | None) -> None:
     assert addresses.source_of(page, ROOT / "docs") == path
-    assert path is None or (ROOT / path).is_file()
+    # A wheel is tested without the library's sources.
+    assert path is None or path.startswith("mnist_lab/") or (ROOT / path).is_file()
 
 
 def test_every_page_of_the_gallery_knows_its_source(addresses: ModuleType) -> None:

@@ -396,7 +396,14 @@ def test_without_an_address_the_first_cell_says_how_to_install(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "place", [".ci/run", ".github/workflows/docs.yml", ".readthedocs.yaml", "docs/guide/install.rst"]
+    "place",
+    [
+        ".ci/run",
+        ".devcontainer/devcontainer.json",
+        ".github/workflows/docs.yml",
+        ".readthedocs.yaml",
+        "docs/guide/install.rst",
+    ],
 )
 def test_whoever_installs_tex_installs_what_is_asked_for(place: str) -> None:
     listed = set(re.findall(r"[\w-]+", (programs.ROOT / place).read_text(encoding="utf-8")))
