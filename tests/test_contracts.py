@@ -83,6 +83,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "History.from_dict": {"values": dataclasses.asdict(HISTORY)},
     "LayerShapes.__getitem__": {"key": "conv1"},
     "LinearProbe.predict": {"features": FEATURES},
+    "Recipe.adversarial_radius_at": {"step": 1, "steps": 3},
     "Recipe.learning_rate_at": {"step": 1, "steps": 3},
     "activations": {"layer": "conv1"},
     "answer": {"question": "1.4"},
@@ -136,6 +137,7 @@ MORE_BAD: dict[tuple[str, str], Mapping[str, object]] = {
         "an entry too many": {**dataclasses.asdict(HISTORY), "colour": ()},
     },
     ("LinearProbe.predict", "features"): {"of another width": FEATURES[:, :4]},
+    ("Recipe.adversarial_radius_at", "step"): {"after the last one": 3},
     ("Recipe.learning_rate_at", "step"): {"after the last one": 3},
     ("Split.__getitem__", "index"): {
         "floats": torch.zeros(2),

@@ -17,6 +17,7 @@ from mnist_lab._utils.network import check_logits, device_of, dtype_of
 from mnist_lab._utils.random_state import seeded
 from mnist_lab.data.augmentation import distort
 from mnist_lab.data.dataset import Dataset, Split
+from mnist_lab.training.adversarial import perturb_batch
 from mnist_lab.training.allocator import keep_freed_memory
 from mnist_lab.training.evaluation import evaluate
 from mnist_lab.training.recipe import History, Recipe
@@ -188,9 +189,13 @@ def _train_epoch(run: Run, split: Split, recipe: Recipe, bar: Bar) -> None:
     start = time.perf_counter()
     batches = _batches(torch.randperm(len(split), generator=run.generator).to(device), recipe.batch_size)
     for batch in batches:
+        step, steps = run.epochs * len(batches) + len(losses), recipe.epochs * len(batches)
         images, labels = split.images.index_select(0, batch), split.labels[batch]
         pixels = distort(images, run.generator) if recipe.augment else images
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            if recipe.adversarial_radius:
+                radius = recipe.adversarial_radius_at(step, steps)
+                pixels = perturb_batch(model, pixels, labels, radius, recipe.adversarial_steps, run.generator)
             logits = model(pixels.to(dtype))
             if not losses:
                 check_logits(logits, len(batch))
@@ -198,8 +203,7 @@ def _train_epoch(run: Run, split: Split, recipe: Recipe, bar: Bar) -> None:
         run.optimizer.zero_grad()
         loss.backward()
         for group in run.optimizer.param_groups:
-            step = run.epochs * len(batches) + len(losses)
-            group["lr"] = recipe.learning_rate_at(step, recipe.epochs * len(batches))
+            group["lr"] = recipe.learning_rate_at(step, steps)
         run.optimizer.step()
         losses.append(loss.detach())
         errors.append((logits.detach().argmax(dim=1) != labels).float().mean())

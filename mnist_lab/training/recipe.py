@@ -33,10 +33,16 @@ class Recipe:
         (:func:`mnist_lab.data.augmentation.distort`).
     label_smoothing
         Fraction of a label's weight that is spread evenly over all ten classes, 0..1.
+    adversarial_radius
+        Largest L2 distance, in intensities, by which every training image is changed against the network
+        (:func:`mnist_lab.training.adversarial.perturb`): 255 times the radius on intensities of 0..1. It rises from
+        near 0 while the learning rate rises. 0 trains on the images as they are.
+    adversarial_steps
+        Gradient steps on the image for each training step, where `adversarial_radius` is above 0.
     precision
         ``"float32"``, or ``"bfloat16"`` for mixed precision, which is faster where the processor supports it.
     seed
-        Seed of the order of the images and of their distortions.
+        Seed of the order of the images, of their distortions and of the starts of their attacks.
 
     Raises
     ------
@@ -47,14 +53,17 @@ class Recipe:
     ----------
     Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019. Smith and Topin, *Super-convergence*, 2018.
     Szegedy and others, *Rethinking the Inception architecture for computer vision*, 2016 (label smoothing).
+    Madry et al., *Towards deep learning models resistant to adversarial attacks*, 2018 (adversarial training).
 
     Examples
     --------
     >>> Recipe(epochs=2)
     Recipe(epochs=2, batch_size=128, learning_rate=0.003, weight_decay=0.01, warmup=0.15, augment=False,
-           label_smoothing=0.0, precision='float32', seed=0)
+           label_smoothing=0.0, adversarial_radius=0.0, adversarial_steps=2, precision='float32', seed=0)
     >>> Recipe.accurate().augment
     True
+    >>> Recipe.robust().adversarial_radius / 255
+    2.0
     """
 
     epochs: Count = 4
@@ -64,6 +73,8 @@ class Recipe:
     warmup: Share = 0.15
     augment: bool = False
     label_smoothing: Share = 0.0
+    adversarial_radius: Annotated[float, AtLeast(0)] = 0.0
+    adversarial_steps: Count = 2
     precision: Precision = "float32"
     seed: Seed = 0
 
@@ -75,8 +86,7 @@ class Recipe:
         >>> [round(recipe.learning_rate_at(step, 8), 2) for step in range(8)]
         [0.04, 0.36, 0.68, 1.0, 0.75, 0.5, 0.25, 0.0]
         """
-        if step >= steps:
-            raise ValueError(f"step: expected an integer in 0..{steps - 1}, got {step}")
+        _require_step(step, steps)
         first = self.learning_rate / 25
         peak, last = self.warmup * steps - 1, steps - 1  # steps at which the rate is highest and lowest
         if step <= peak:
@@ -85,11 +95,34 @@ class Recipe:
         share = (step - peak) / (last - peak)
         return (first / 1e4 - self.learning_rate) * share + self.learning_rate
 
+    @checked
+    def adversarial_radius_at(self, step: Annotated[int, AtLeast(0)], steps: Count) -> float:
+        """The radius of the attack at optimizer step `step` out of `steps`, counted from 0.
+
+        >>> recipe = Recipe(adversarial_radius=100, warmup=0.5)
+        >>> [recipe.adversarial_radius_at(step, 8) for step in range(8)]
+        [25.0, 50.0, 75.0, 100.0, 100.0, 100.0, 100.0, 100.0]
+        """
+        _require_step(step, steps)
+        rising = self.warmup * steps  # steps in which it rises
+        return self.adversarial_radius * (min((step + 1) / rising, 1.0) if rising else 1.0)
+
     @classmethod
     @checked
     def accurate(cls, seed: Seed = 0) -> Self:
         """The most accurate recipe: more epochs, data augmentation and label smoothing."""
         return cls(epochs=20, augment=True, label_smoothing=0.1, seed=seed)
+
+    @classmethod
+    @checked
+    def robust(cls, seed: Seed = 0) -> Self:
+        """Adversarial training: small changes of an image are not to change its class."""
+        return cls(epochs=3, warmup=0.3, adversarial_radius=2.0 * 255, seed=seed)
+
+
+def _require_step(step: int, steps: int) -> None:
+    if step >= steps:
+        raise ValueError(f"step: expected an integer in 0..{steps - 1}, got {step}")
 
 
 @dataclass(frozen=True)
@@ -108,7 +141,7 @@ class History:
         Duration of the epoch's training, without the measurements.
     batch_loss, batch_error
         Loss (with the recipe's label smoothing) and error rate of every training batch in order, in training mode,
-        before the optimizer step.
+        before the optimizer step; with adversarial training, of the images as they were changed.
     """
 
     train_loss: tuple[float, ...]

@@ -30,6 +30,7 @@ CODE = (
     "mnist_lab._utils.random_state",
     "mnist_lab.data.augmentation",
     "mnist_lab.model",
+    "mnist_lab.training.adversarial",
     "mnist_lab.training.evaluation",
     "mnist_lab.training.loop",
     "mnist_lab.training.recipe",
@@ -65,8 +66,10 @@ class TrainedNetwork:
     versions: dict[str, str]
 
     @property
-    def name(self) -> Literal["plain", "batch_norm"]:
-        """``"plain"`` or ``"batch_norm"``."""
+    def name(self) -> Literal["plain", "batch_norm", "robust"]:
+        """``"plain"``, ``"batch_norm"``, or ``"robust"`` after adversarial training."""
+        if self.recipe.adversarial_radius > 0:
+            return "robust"
         return "batch_norm" if self.model.batch_norm else "plain"
 
     @property
@@ -167,14 +170,14 @@ def load(path: FilePath) -> TrainedNetwork:
 
 @checked
 def trained(
-    name: Literal["plain", "batch_norm"] = "plain",
+    name: Literal["plain", "batch_norm", "robust"] = "plain",
     *,
     seed: Seed = 0,
     recipe: Recipe | None = None,
     dataset: Dataset | None = None,
     progress: bool = True,
 ) -> TrainedNetwork:
-    """One of the networks of problem 1, read from the user's cache, or trained and stored there first.
+    """One of the networks of problem 1, or a robust one, read from the user's cache, or trained and stored first.
 
     The cache is keyed by everything that determines the weights: architecture, seed, recipe, the data's checksum, the
     kind of device, torch's version and default type, and the code that trains. Processes that ask for the same network
@@ -187,11 +190,12 @@ def trained(
     Parameters
     ----------
     name
-        ``"plain"`` or ``"batch_norm"``.
+        ``"plain"``, ``"batch_norm"``, or ``"robust"``: the plain architecture after adversarial training.
     seed
         Seed of the initial weights and, unless `recipe` is given, of the order of the images.
     recipe
-        The hyper-parameters; ``Recipe(seed=seed)`` by default.
+        The hyper-parameters; ``Recipe(seed=seed)`` by default, for ``"robust"`` ``Recipe.robust(seed)``. Only a
+        robust network has an `adversarial_radius` above 0.
     dataset
         The data to train on; :func:`load_dataset` by default.
     progress
@@ -214,7 +218,13 @@ def trained(
     >>> trained("plain")  # doctest: +SKIP
     TrainedNetwork(plain, seed 0, 4 epochs on mnist, validation accuracy 99.15%)
     """
-    recipe = Recipe(seed=seed) if recipe is None else recipe
+    if recipe is None:
+        recipe = Recipe.robust(seed) if name == "robust" else Recipe(seed=seed)
+    if (name == "robust") != (recipe.adversarial_radius > 0):
+        wanted_radius = "above 0" if name == "robust" else "of 0"
+        raise ValueError(
+            f"recipe: expected an adversarial_radius {wanted_radius} for {name!r}, got {recipe.adversarial_radius:g}"
+        )
     dataset = load_dataset() if dataset is None else dataset
     title = f"training {name}, seed {seed}"
     wanted = (name, seed, recipe, dataset.checksum)

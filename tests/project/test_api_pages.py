@@ -46,7 +46,7 @@ def test_a_page_shows_the_contract_of_each_parameter(contracts: ModuleType) -> N
     assert found["patch"] == "an integer in 1..28"
     assert found["progress"] == "True or False"
     assert shown(contracts, lab.Recipe)["precision"] == "one of 'float32', 'bfloat16'"
-    assert shown(contracts, lab.trained)["name"] == r"one of 'plain', 'batch\_norm'"
+    assert shown(contracts, lab.trained)["name"] == r"one of 'plain', 'batch\_norm', 'robust'"
     assert shown(contracts, lab.Evaluation)["accuracy"] == "", "what the library builds itself has no contract"
 
 

@@ -18,6 +18,8 @@ import mnist_lab as lab
         ({"warmup": 1.5}, "warmup: .* at most 1, got 1.5"),
         ({"augment": "yes"}, "augment: expected True or False"),
         ({"label_smoothing": 1.1}, "label_smoothing: .* at most 1, got 1.1"),
+        ({"adversarial_radius": -1.0}, "adversarial_radius: expected a finite number of at least 0, got -1"),
+        ({"adversarial_steps": 0}, "adversarial_steps: expected an integer of at least 1, got 0"),
         ({"precision": "float16"}, "precision: expected one of 'float32', 'bfloat16'"),
         ({"seed": -1}, "seed"),
     ],

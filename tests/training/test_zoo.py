@@ -290,7 +290,7 @@ def test_damaged_and_foreign_files_raise_an_error_that_names_them(network: lab.T
 
 def test_names_and_seeds_are_checked_before_any_data_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo, "load_dataset", lambda: pytest.fail("data was read"))
-    with pytest.raises(ValueError, match="name: expected one of 'plain', 'batch_norm', got str 'resnet'"):
+    with pytest.raises(ValueError, match="name: expected one of 'plain', 'batch_norm', 'robust', got str 'resnet'"):
         lab.trained("resnet")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="seed: expected an integer"):
         lab.trained("plain", seed=-1)
