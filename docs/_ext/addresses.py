@@ -9,7 +9,7 @@ The addresses stand in one place, ``[project.urls]`` of pyproject.toml:
 
 The environment variable PROJECT_REPOSITORY overrides the first one, for forks; if it is empty, there is none.
 
-Another project copies this file and the template ``page-links.html``, and changes the constants below.
+The theme shows the links of a page where the template ``page-links.html`` stands.
 """
 
 import html
@@ -24,12 +24,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 from docutils import nodes
+from project import BRANCH, DISTRIBUTION, GALLERIES, NOTEBOOKS_BRANCH
 from sphinx.application import Sphinx
 
-DISTRIBUTION = "mnist-lab"
-GALLERIES = {"auto_examples": "examples"}  # a gallery in the site, and where its scripts are in the repository
-BRANCH = "main"
-NOTEBOOKS_BRANCH = "notebooks"  # holds the notebooks of the gallery, in the same folders
 WORDS = 200  # characters of a description
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import project
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -33,7 +34,7 @@ def title_of(script: Path) -> str:
 
 def answer_to(env: BuildEnvironment, question: str) -> str | None:
     """The answer that a page gave when it ran, or None. The document that is being read depends on it."""
-    path = Path(os.environ["MNIST_LAB_ANSWERS"]) / f"{question}.json"
+    path = Path(os.environ[project.ANSWERS]) / f"{question}.json"
     env.note_dependency(str(path))
     if not path.is_file():
         return None

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import answers
+import project
 import record
 from sphinx.application import Sphinx
-from sphinx.errors import ConfigError
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -28,23 +28,15 @@ def fingerprint() -> str:
     Modules of the library count without comments and docstrings, its other files byte for byte. What runs in browsers
     decides no page's result.
     """
-    import mnist_lab  # noqa: PLC0415 - after conf.py has set the environment variables
-    from mnist_lab._utils.fingerprint import without_prose  # noqa: PLC0415
-
     lines = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
-    library = Path(mnist_lab.__file__).parent
+    library = project.library()
     for path in sorted(library.rglob("*")):
         name = path.relative_to(library)
         if path.is_file() and not {"__pycache__", "live"} & set(name.parts):
-            code = without_prose(path.read_text("utf-8")).encode() if path.suffix == ".py" else path.read_bytes()
+            code = project.code_of(path.read_text("utf-8")).encode() if path.suffix == ".py" else path.read_bytes()
             lines.append(f"{name.as_posix()} {hashlib.sha256(code).hexdigest()}")
-    warnings.simplefilter("once", mnist_lab.SyntheticDataWarning)
-    try:
-        dataset = mnist_lab.load_dataset()
-    except mnist_lab.DataError as error:
-        # Sphinx shows a ConfigError's message alone, and any other exception as a crash of this extension.
-        raise ConfigError(f"no page can run without the data. {error}") from None
-    lines.append(f"data {dataset.name} {dataset.checksum}")
+    warnings.simplefilter("once", project.expected_warning())
+    lines.append(" ".join(("data", *project.data())))
     return "\n".join(lines) + "\n"
 
 
@@ -85,13 +77,11 @@ def forget_run(configuration: dict[str, Any], script: str, when: str) -> None:
 def strict(_configuration: dict[str, Any], _script: str, when: str) -> None:
     """Turn warnings of a page into errors while it runs; a hook of sphinx-gallery."""
     if when == "before":
-        from mnist_lab import SyntheticDataWarning  # noqa: PLC0415 - after conf.py has set the environment variables
-
         _outside.append(warnings.catch_warnings())
         _outside[-1].__enter__()
         warnings.simplefilter("error")
-        # The build has already warned of synthetic digits, and every answer names them.
-        warnings.simplefilter("ignore", SyntheticDataWarning)
+        # The build has already given this warning, and every answer repeats it.
+        warnings.simplefilter("ignore", project.expected_warning())
     else:
         _outside.pop().__exit__(None, None, None)
 

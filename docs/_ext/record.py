@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import project
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -39,7 +40,7 @@ def write(folder: Path, name: str, checksum: str) -> None:
             "processor": processor(),
             "processors": f"{os.cpu_count()}, and torch uses {torch.get_num_threads()} threads",
         },
-        "versions": {"python": platform.python_version(), "mnist_lab": version("mnist-lab")}
+        "versions": {"python": platform.python_version(), project.PACKAGE: version(project.DISTRIBUTION)}
         | {name: version(name) for name in PACKAGES},
     }
     (folder / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")

@@ -1,5 +1,6 @@
 """What depends on the project's addresses follows from one setting, and is left out without it."""
 
+import ast
 import doctest
 import importlib
 import json
@@ -224,3 +225,29 @@ def test_both_states_of_the_site(project: Project) -> None:
 
     shutil.rmtree(earlier)
     without_address()
+
+
+# Extensions that other projects copy
+
+OUR_OWN = {"project", "contracts", "overview", "live"}  # they know this library
+EXTENSIONS = sorted((ROOT / "docs" / "_ext").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXTENSIONS, ids=lambda path: path.stem)
+def test_an_extension_is_documented_and_does_not_import_the_library(path: Path) -> None:
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    assert ("mnist_lab" not in imported) or path.stem in OUR_OWN
+    assert f"``{path.name}``" in (ROOT / "docs" / "guide" / "extensions.rst").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("addresses")
+@pytest.mark.parametrize("name", [path.stem for path in EXTENSIONS if path.stem not in {"overview", "live"}])
+def test_an_extension_is_loaded_without_the_library(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mnist_lab", None)
+    sys.modules.pop(name, None)
+    assert importlib.import_module(name)
