@@ -17,7 +17,6 @@ from typing import Literal
 
 import mnist_lab as lab
 from benchmarks.measure import environment, told, write
-from mnist_lab._utils.messages import progress
 from mnist_lab.stats import mean_interval, paired_comparison
 from mnist_lab.training.zoo import NAMES
 
@@ -81,21 +80,15 @@ def main() -> None:
     results: list[Result] = []
     trainings = [(RECIPE, name, options.seeds) for name in NAMES]
     trainings += [(variant, name, options.ablation_seeds) for name in options.ablation_networks for variant in CHANGES]
-    with progress(sum(count for *_, count in trainings), "accuracy", unit="network") as bar:
-        for variant, name, count in trainings:
-            networks = []
-            for seed in range(count):
-                networks.append(_network(dataset, name, variant, seed))
-                bar.line(f"{variant}: {networks[-1]}")
-                bar.step()
-            if networks:
-                results.append(Result(variant, name, tuple(network.validation_accuracy for network in networks)))
-                keep(results, where)  # so that what was stopped has its table too
+    for variant, name, count in trainings:
+        if networks := _networks(dataset, name, variant, count):
+            results.append(Result(variant, name, tuple(network.validation_accuracy for network in networks)))
+            keep(results, where)  # so that what was stopped has its table too
     # Nothing is chosen any more: the test images are read.
     for number, result in enumerate(results):
         if result.variant == RECIPE:
-            models = [_network(dataset, result.network, RECIPE, seed).model for seed in range(options.seeds)]
-            test = tuple(lab.evaluate(model, dataset.test).accuracy for model in models)
+            networks = _networks(dataset, result.network, RECIPE, options.seeds)
+            test = tuple(lab.evaluate(network.model, dataset.test).accuracy for network in networks)
             results[number] = replace(result, test=test)
     keep(results, where)
     print("\n".join([*lines(results), told(where)]))
@@ -111,10 +104,11 @@ def keep(results: list[Result], where: dict[str, str]) -> None:
     write("accuracy", values, table(results, where))
 
 
-def _network(dataset: lab.Dataset, name: Literal["plain", "batch_norm"], variant: str, seed: int) -> lab.TrainedNetwork:
-    changes = {**CHANGES.get(variant, {}), "seed": seed}
-    recipe = replace(lab.Recipe.accurate(), **changes)  # type: ignore[arg-type]
-    return lab.trained(name, seed=seed, recipe=recipe, dataset=dataset)
+def _networks(
+    dataset: lab.Dataset, name: Literal["plain", "batch_norm"], variant: str, count: int
+) -> list[lab.TrainedNetwork]:
+    recipe = replace(lab.Recipe.accurate(), **CHANGES.get(variant, {}))  # type: ignore[arg-type]
+    return lab.trained_many(name, range(count), recipe=recipe, dataset=dataset)
 
 
 def points(values: Sequence[float]) -> str:

@@ -36,8 +36,9 @@ from mnist_lab.introspection.summary import (
 from mnist_lab.model import DigitCNN
 from mnist_lab.training.evaluation import Evaluation, evaluate
 from mnist_lab.training.loop import TrainingError, fit
+from mnist_lab.training.many import best, trained_many
 from mnist_lab.training.recipe import History, Recipe
-from mnist_lab.training.zoo import TrainedNetwork, best, load, save, trained
+from mnist_lab.training.zoo import TrainedNetwork, load, save, trained
 
 if TYPE_CHECKING:
     from mnist_lab import live, plotting, stats
@@ -83,6 +84,7 @@ __all__ = [
     "stats",
     "targeted_attack",
     "trained",
+    "trained_many",
 ]
 
 

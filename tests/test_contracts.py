@@ -125,6 +125,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "maximize_logit": {"clip": (0.0, 255.0)},
     "top_activating_patches": {"images": pixels(4, 1, 28, 28), "activations": ANSWERS, "size": 3, "count": 2},
     "total_variation": {"images": pixels(2, 1, 28, 28)},
+    "trained_many": {"seeds": [3]},  # a single one is trained in this process
 }
 
 # Conditions that no annotation says: between two arguments, or on names that something else has to know.

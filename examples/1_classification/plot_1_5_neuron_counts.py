@@ -145,10 +145,9 @@ torch.testing.assert_close(*probabilities, atol=1e-4, rtol=0)
 # of five seeds, and in the same networks before training.
 seeds = range(5)
 counted = []
-for each in seeds:
-    untrained = lab.DigitCNN(seed=each)
-    trained = lab.trained("plain", seed=each, dataset=dataset).model
-    units = [lab.activations(m, images, "fc1") > 0 for m in (untrained, trained)]
+for trained in lab.trained_many("plain", seeds, dataset=dataset):
+    pair = (lab.DigitCNN(seed=trained.seed), trained.model)
+    units = [lab.activations(m, images, "fc1") > 0 for m in pair]
     counted.append([int((~unit.any(dim=0)).sum()) for unit in units])
 before, after = zip(*counted, strict=True)
 print("inactive units of fc1 before training:", before, "after:", after)

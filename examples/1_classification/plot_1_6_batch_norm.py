@@ -58,8 +58,8 @@ torch.testing.assert_close(model.bn1.train()(x), by_hand, atol=1e-4, rtol=0)
 # lowest to the highest of its five networks.
 seeds = range(5)
 dataset = lab.load_dataset()
-plain = [lab.trained("plain", seed=seed, dataset=dataset) for seed in seeds]
-normalized = [lab.trained("batch_norm", seed=seed, dataset=dataset) for seed in seeds]
+plain = lab.trained_many("plain", seeds, dataset=dataset)
+normalized = lab.trained_many("batch_norm", seeds, dataset=dataset)
 assert all(a.recipe == b.recipe for a, b in zip(plain, normalized, strict=True))
 kinds = {"plain": plain, "batch normalization": normalized}
 runs = {name: [network.history for network in each] for name, each in kinds.items()}

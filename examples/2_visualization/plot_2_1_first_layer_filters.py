@@ -89,7 +89,7 @@ lab.report.reading(
 # network gives one number, the mean over its filters, and we compare five networks with
 # themselves before training.
 seeds = range(5)
-networks = [lab.trained("plain", seed=seed, dataset=dataset) for seed in seeds]
+networks = lab.trained_many("plain", seeds, dataset=dataset)
 after = [lab.filters(network.model, "conv1")[:, 0] for network in networks]
 before = [lab.filters(lab.DigitCNN(seed=seed), "conv1")[:, 0] for seed in seeds]
 additions = [last - first for last, first in zip(after, before, strict=True)]

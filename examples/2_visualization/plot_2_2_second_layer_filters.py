@@ -82,7 +82,7 @@ lab.report.reading(
 # conv1 has 9, which changes the similarity by itself. So compare each layer with its
 # state before training too.
 seeds = range(5)
-trained = [lab.trained("plain", seed=each, dataset=dataset).model for each in seeds]
+trained = [n.model for n in lab.trained_many("plain", seeds, dataset=dataset)]
 networks = {"before": [lab.DigitCNN(seed=each) for each in seeds], "after": trained}
 numbers = {}
 for layer in ("conv1", "conv2"):

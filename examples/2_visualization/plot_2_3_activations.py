@@ -136,7 +136,7 @@ generator = torch.Generator().manual_seed(seed)
 sample = test[torch.randperm(len(test), generator=generator)[:1500]]
 stages, seeds = ("pixels", "conv1", "conv2", "fc1"), range(5)
 networks = {
-    "trained": [lab.trained("plain", seed=s, dataset=dataset).model for s in seeds],
+    "trained": [n.model for n in lab.trained_many("plain", seeds, dataset=dataset)],
     "before training": [lab.DigitCNN(seed=s) for s in seeds],
 }
 

@@ -150,7 +150,7 @@ results = {
 # other seeds, and four copies of this network with each layer's parameters in random
 # order. Each network gets a quarter of the digits.
 seeds = [(seed + step) % 5 for step in range(1, 5)]
-trained = [lab.trained("plain", seed=s, dataset=dataset).model for s in seeds]
+trained = [n.model for n in lab.trained_many("plain", seeds, dataset=dataset)]
 randomized = [randomize_parameters(model, s) for s in seeds]
 for name, networks in (("other seeds", trained), ("randomized", randomized)):
     results[name] = [

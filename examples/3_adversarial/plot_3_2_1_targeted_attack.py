@@ -60,11 +60,8 @@ torch.testing.assert_close(same.images, x, rtol=0, atol=0.5)
 # Every image gets each of the nine other classes as its target. The judges are networks
 # of the same kind that were trained from other seeds; the attacked one does not judge
 # itself.
-judges = [
-    lab.trained(network.name, seed=seed, dataset=dataset).model
-    for seed in SEEDS
-    if seed != network.seed
-]
+others = [seed for seed in SEEDS if seed != network.seed]
+judges = [n.model for n in lab.trained_many(network.name, others, dataset=dataset)]
 
 
 # %%

@@ -13,6 +13,7 @@ import torch
 
 from mnist_lab._utils.cache import kept
 from mnist_lab._utils.contracts import FilePath, Seed, checked
+from mnist_lab._utils.files import user_cache
 from mnist_lab._utils.fingerprint import fingerprint
 from mnist_lab._utils.messages import log
 from mnist_lab._utils.tensor_files import CheckpointError, read_tensors, write_tensors
@@ -21,6 +22,7 @@ from mnist_lab.model import DigitCNN
 from mnist_lab.training.loop import best_device, fit
 from mnist_lab.training.recipe import History, Recipe
 
+Name = Literal["plain", "batch_norm", "robust"]
 NAMES: tuple[Literal["plain"], Literal["batch_norm"]] = ("plain", "batch_norm")
 SEEDS = range(5)  # problem 1 trains a network of each name from each of these
 FORMAT = "mnist_lab network 3"
@@ -66,7 +68,7 @@ class TrainedNetwork:
     versions: dict[str, str]
 
     @property
-    def name(self) -> Literal["plain", "batch_norm", "robust"]:
+    def name(self) -> Name:
         """``"plain"``, ``"batch_norm"``, or ``"robust"`` after adversarial training."""
         if self.recipe.adversarial_radius > 0:
             return "robust"
@@ -170,7 +172,7 @@ def load(path: FilePath) -> TrainedNetwork:
 
 @checked
 def trained(
-    name: Literal["plain", "batch_norm", "robust"] = "plain",
+    name: Name = "plain",
     *,
     seed: Seed = 0,
     recipe: Recipe | None = None,
@@ -218,6 +220,12 @@ def trained(
     >>> trained("plain")  # doctest: +SKIP
     TrainedNetwork(plain, seed 0, 4 epochs on mnist, validation accuracy 99.15%)
     """
+    recipe = recipe_of(name, seed, recipe)
+    return kept_network(name, seed, recipe, load_dataset() if dataset is None else dataset, progress=progress)
+
+
+def recipe_of(name: Name, seed: int, recipe: Recipe | None) -> Recipe:
+    """The recipe by which a network is trained: the given one, if it fits the name, or the default of its name."""
     if recipe is None:
         recipe = Recipe.robust(seed) if name == "robust" else Recipe(seed=seed)
     if (name == "robust") != (recipe.adversarial_radius > 0):
@@ -225,7 +233,19 @@ def trained(
         raise ValueError(
             f"recipe: expected an adversarial_radius {wanted_radius} for {name!r}, got {recipe.adversarial_radius:g}"
         )
-    dataset = load_dataset() if dataset is None else dataset
+    return recipe
+
+
+def kept_network(
+    name: Name,
+    seed: int,
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    progress: bool = True,
+    made: TrainedNetwork | None = None,
+) -> TrainedNetwork:
+    """The network from the cache. If it is not there, keep `made`, or train it."""
     title = f"training {name}, seed {seed}"
     wanted = (name, seed, recipe, dataset.checksum)
 
@@ -243,14 +263,23 @@ def trained(
         return TrainedNetwork(model.eval(), history, recipe, seed, dataset.name, dataset.checksum, _versions())
 
     def make(path: Path | None) -> TrainedNetwork:
+        if made is not None:
+            return made
         return train(None) if path is None else _resumed(train, path.with_suffix(".resume"), title)
 
     def write(network: TrainedNetwork, path: Path) -> None:
         save(network, path)
         path.with_suffix(".resume").unlink(missing_ok=True)
 
-    file = f"{name}-{seed}-{_key(name, seed, recipe, dataset)}.safetensors"
-    return kept("networks", file, read=read, make=make, write=write, title=title)
+    return kept("networks", _file(name, seed, recipe, dataset), read=read, make=make, write=write, title=title)
+
+
+def is_kept(name: Name, seed: int, recipe: Recipe, dataset: Dataset) -> bool:
+    """Whether the cache has a file for the network."""
+    try:
+        return (user_cache("networks") / _file(name, seed, recipe, dataset)).is_file()
+    except OSError:
+        return False
 
 
 def _resumed(train: Callable[[Path | None], TrainedNetwork], resume: Path, title: str) -> TrainedNetwork:
@@ -268,30 +297,8 @@ def _resumed(train: Callable[[Path | None], TrainedNetwork], resume: Path, title
         return train(None)
 
 
-@checked
-def best(*, dataset: Dataset | None = None, progress: bool = True) -> TrainedNetwork:
-    """The network of problem 1 with the highest validation accuracy, which problem 3 attacks.
-
-    All ten networks of problem 1 compete: plain and batch norm, seeds 0 to 4.
-
-    Parameters
-    ----------
-    dataset, progress
-        As in :func:`trained`.
-
-    Returns
-    -------
-    TrainedNetwork
-        The best network. Among equals a plain network comes first, then the lowest seed.
-
-    Examples
-    --------
-    >>> best()  # doctest: +SKIP
-    TrainedNetwork(batch_norm, seed 1, 4 epochs on mnist, validation accuracy 99.35%)
-    """
-    dataset = load_dataset() if dataset is None else dataset
-    networks = [trained(name, seed=seed, dataset=dataset, progress=progress) for name in NAMES for seed in SEEDS]
-    return max(networks, key=lambda network: network.validation_accuracy)
+def _file(name: Name, seed: int, recipe: Recipe, dataset: Dataset) -> str:
+    return f"{name}-{seed}-{_key(name, seed, recipe, dataset)}.safetensors"
 
 
 def _key(name: str, seed: int, recipe: Recipe, dataset: Dataset) -> str:
@@ -301,12 +308,19 @@ def _key(name: str, seed: int, recipe: Recipe, dataset: Dataset) -> str:
         "seed": seed,
         "recipe": asdict(recipe),
         "data": dataset.checksum,
+        **circumstances(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def circumstances() -> dict[str, str]:
+    """What determines the weights besides the arguments."""
+    return {
         "device": best_device().type,
         "dtype": str(torch.get_default_dtype()),
         "torch": torch.__version__,
         "code": fingerprint(*CODE),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _versions() -> dict[str, str]:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import mnist_lab as lab
 from mnist_lab._utils.tensor_files import digest, write_tensors
-from mnist_lab.training import zoo
+from mnist_lab.training import many, zoo
 from mnist_lab.training.loop import best_device
 from tests.conftest import bars, same
 
@@ -204,14 +204,18 @@ def test_the_best_of_the_ten_networks_is_chosen_by_validation_accuracy(
 ) -> None:
     asked = []
 
-    def trained(name: str, *, seed: int, dataset: lab.Dataset, progress: bool) -> SimpleNamespace:
-        assert dataset is bar_dataset
+    def train_missing(orders: list[many.Order], *, progress: bool) -> list[SimpleNamespace]:
         assert progress is False
-        asked.append((name, seed))
-        accuracy = 0.99 if (name, seed) in best else 0.98
-        return SimpleNamespace(name=name, seed=seed, validation_accuracy=accuracy)
+        assert all(dataset is bar_dataset for *_, dataset in orders)
+        assert all(recipe == lab.Recipe(seed=recipe.seed) for _, recipe, _ in orders)
+        asked.extend((name, recipe.seed) for name, recipe, _ in orders)
+        accuracy = [0.99 if order in best else 0.98 for order in asked]
+        return [
+            SimpleNamespace(name=name, seed=seed, validation_accuracy=value)
+            for (name, seed), value in zip(asked, accuracy, strict=True)
+        ]
 
-    monkeypatch.setattr(zoo, "trained", trained)
+    monkeypatch.setattr(many, "train_missing", train_missing)
     network = lab.best(dataset=bar_dataset, progress=False)
     assert (network.name, network.seed) == winner
     assert len(TEN) == 10
@@ -289,10 +293,13 @@ def test_damaged_and_foreign_files_raise_an_error_that_names_them(network: lab.T
 
 
 def test_names_and_seeds_are_checked_before_any_data_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "load_dataset", lambda: pytest.fail("data was read"))
+    for module in (zoo, many):
+        monkeypatch.setattr(module, "load_dataset", lambda: pytest.fail("data was read"))
     with pytest.raises(ValueError, match="name: expected one of 'plain', 'batch_norm', 'robust', got str 'resnet'"):
         lab.trained("resnet")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="seed: expected an integer"):
         lab.trained("plain", seed=-1)
     with pytest.raises(TypeError, match="recipe: expected a Recipe"):
         lab.trained("plain", recipe="accurate")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"seeds\[1\]: expected an integer"):
+        lab.trained_many("plain", [0, -1])
