@@ -118,7 +118,7 @@ lab.report.reading(
     f"{inactive['conv2'][:, ring].mean():.0%} of the filters are never active, and at "
     f"the other positions {inactive['conv2'][:, ~ring].mean():.0%}. "
     + (
-        f"{dead} filters are active nowhere."
+        f"{dead} {'filter is' if dead == 1 else 'filters are'} active nowhere."
         if dead
         else "Each filter is active somewhere."
     )
@@ -155,16 +155,15 @@ print("inactive units of fc1 before training:", before, "after:", after)
 # %%
 change = lab.stats.paired_comparison(before, after)
 mean_before, mean_after = (lab.stats.mean_interval(each) for each in (before, after))
-verdict = (
-    f"Training makes more units inactive: {mean_before.value:.0f} of the 500 before it "
-    f"and {mean_after.value:.0f} after it"
-    if change.low > 0
-    else f"Training does not clearly change the number of inactive units: "
-    f"{mean_before.value:.0f} of the 500 before it and {mean_after.value:.0f} after it"
-)
+if change.significant:
+    verdict = f"Training makes {'more' if change.mean > 0 else 'fewer'} units inactive"
+else:
+    verdict = "Training does not clearly change the number of inactive units"
 saved = lab.parameter_counts(model).total - lab.parameter_counts(small).total
 lab.report.reading(
-    f"{verdict} (means of {len(seeds)} networks; difference {change.mean:+.0f}, "
+    f"{verdict}: {mean_before.value:.0f} of the 500 before it and "
+    f"{mean_after.value:.0f} after it "
+    f"(means of {len(seeds)} networks; difference {change.mean:+.0f}, "
     f"{change.confidence:.0%} interval {change.low:+.0f} to {change.high:+.0f}). In "
     f"the network above, {never['fc1']} units and their {saved:,} parameters "
     f"({saved / lab.parameter_counts(model).total:.0%} of all) can be removed, and "

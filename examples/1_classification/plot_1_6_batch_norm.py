@@ -135,8 +135,8 @@ elif between.significant:
     agree = "The two sets of images differ by more than the seeds explain."
 else:
     agree = (
-        "Only one of the two is shown, but the two do not contradict each other: they "
-        f"differ by {points(between)}."
+        "Only one of the two differences is significant, but they do not contradict "
+        f"each other: they differ by {points(between)}."
     )
 lab.report.reading(
     "Batch normalization changes the accuracy on the test images by "
@@ -217,9 +217,9 @@ lab.report.answer(
     "1.6",
     f"{lead}. The test accuracy is {without} without batch normalization and {with_it} "
     f"with it, a difference of {interval(test)} over {len(seeds)} pairs of networks, "
-    f"with {test.confidence:.0%} intervals in brackets. The validation images show "
-    f"{interval(validation)}, and both sets together "
-    f"{'show' if both.significant else 'leave it open at'} {interval(both)}. {time}: "
+    f"with {test.confidence:.0%} intervals in brackets. On the validation images the "
+    f"difference is {interval(validation)}, and on both sets together {interval(both)}"
+    f"{'' if both.significant else ', which can be chance'}. {time}: "
     f"an epoch takes {ratio:.2f} times as long (median; {min(ratios):.2f} to "
     f"{max(ratios):.2f} in {len(ratios)} turns). Reaching the final validation "
     f"accuracy of the plain partner takes fewer epochs in {earlier or 'none'} of the "

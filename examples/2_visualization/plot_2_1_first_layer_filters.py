@@ -112,11 +112,11 @@ turned = [
     for a, b in zip(weights["before training"], weights["trained"], strict=True)
 ]
 if effect.low > 0:
-    common = "Edges are more common in the trained filters than before training"
+    common = "Edges hold more of the trained filters than of the same ones before"
 elif effect.high < 0:
-    common = "Edges are rarer in the trained filters than before training"
+    common = "Edges hold less of the trained filters than of the same ones before"
 else:
-    common = "Edges are not measurably more common in the trained filters than before"
+    common = "Training does not measurably change how much edges hold of the filters"
 lab.report.reading(
     f"{common}. In what training added, edges hold {addition.value:.0%} "
     f"({addition.confidence:.0%} interval {addition.low:.0%} to {addition.high:.0%}), "
@@ -176,9 +176,9 @@ share_before, share_after = (
 alike = sum(turned) / len(seeds)
 verdict = "Yes, oriented edges" if effect.low > 0 else "None that can be measured"
 rest = (
-    "Most of each filter is still its random start"
-    if alike > 0.9
-    else "Training has turned the filters far from their random start"
+    "Most of a filter is still its random start"
+    if alike**2 > 0.5  # the share of its squared weights
+    else "Most of a filter is the work of training"
 )
 lab.report.answer(
     "2.1",
@@ -186,7 +186,7 @@ lab.report.answer(
     f"{share_before:.0%} of the same filter before training, a difference of "
     f"{100 * effect.mean:.1f} points ({effect.confidence:.0%} interval "
     f"{100 * effect.low:.1f} to {100 * effect.high:.1f}, {len(seeds)} networks). "
-    f"{rest}: the cosine between the two is {alike:.2f} on average, and only "
+    f"{rest}: the cosine between the two is {alike:.2f} on average. By network, "
     f"{min(beyond)} to {max(beyond)} of {len(filters)} filters hold more edge than "
     f"{level:.0%} of untrained ones, where chance would give {chance:.0f}.",
     dataset=dataset,

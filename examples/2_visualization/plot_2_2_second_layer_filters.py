@@ -63,7 +63,7 @@ edge, edge_before = (
     float((pattern_shares(each)["edge"] > 0.5).float().mean())
     for each in (kernels, untrained)
 )
-needs = "needs" if errors[1] > 2 * errors[0] else "hardly needs"
+needs = "needs" if errors[1] > 1.5 * errors[0] else "hardly needs"
 lab.report.reading(
     f"Edges hold more than half of {edge:.0%} of the kernels, and of {edge_before:.0%} "
     f"before training. Column {longest} has the longest kernels, {ratio:.1f} times as "
@@ -148,7 +148,7 @@ lab.report.reading(
         "So the patches of each row look alike, and each row shows another piece of a "
         "stroke."
         if within.min() > between.max() + 0.3
-        else "So the patches of some rows look hardly more alike than any."
+        else "So not every row has a piece of a stroke of its own."
     )
 )
 

@@ -186,8 +186,8 @@ figure = lab.plotting.estimates(
 def verb(difference: lab.stats.PairedComparison) -> str:
     """Whether a measure rises from one stage to the next."""
     if not difference.significant:
-        return "does not change clearly"
-    return "rises" if difference.mean > 0 else "falls"
+        return "stays near"
+    return "rises to" if difference.mean > 0 else "falls to"
 
 
 selectivity, zeros = measured["trained"].unbind(dim=2)
@@ -197,7 +197,7 @@ selectivity_steps = [
     for index in range(3)
 ]
 course = ", ".join(
-    f"{verb(difference)} to {stage} ({selectivity[:, index].mean():.2f})"
+    f"{verb(difference)} {selectivity[:, index].mean():.2f} in {stage}"
     for index, (stage, difference) in enumerate(
         zip(stages[1:], selectivity_steps, strict=True), start=1
     )

@@ -391,18 +391,18 @@ else:
 difference = excess["black"]
 lab.report.answer(
     "2.4",
-    f"{verdict}. The evidence (log-odds) that a black {patch}×{patch} patch takes away "
-    f"has a rank correlation of {signed(own['black'].value)} with the digit's ink that "
-    f"it hides, and of {signed(control['black'].value)} with the ink of another digit "
-    f"(difference {signed(difference.value)}, {difference.confidence:.0%} interval "
-    f"{signed(difference.low)} to {signed(difference.high)}, {len(sample)} correctly "
-    f"classified test digits; networks of other seeds "
-    f"{signed(excess['other seeds'].value)}, randomized networks "
-    f"{signed(excess['randomized'].value)}). Of the background, "
-    f"empty places where another digit has strokes "
-    f"{'count too' if gaps else 'do not count'} (white paint there costs "
-    f"{add.value:.1f} nats, hiding the own strokes {hide.value:.1f}), and the margin "
-    f"counts {'little' if little else 'as well'} ({far.value:.1f}). A grey patch alone "
+    f"{verdict}. The evidence (log-odds) that a black {patch}×{patch} patch takes "
+    f"away has a rank correlation of {signed(own['black'].value)} with the digit's "
+    f"ink that it hides, and of {signed(control['black'].value)} with the ink of "
+    f"another digit (difference {signed(difference.value)}, "
+    f"{difference.confidence:.0%} interval {signed(difference.low)} to "
+    f"{signed(difference.high)}, {len(sample)} correctly classified test digits; "
+    f"networks of other seeds {signed(excess['other seeds'].value)}, randomized "
+    f"networks {signed(excess['randomized'].value)}). Of the background, empty places "
+    f"where another digit has strokes {'count too' if gaps else 'do not count'} "
+    f"(white paint there costs {add.value:.1f} nats, hiding the digit's strokes "
+    f"{hide.value:.1f}), and the margin counts {'little' if little else 'as well'} "
+    f"({far.value:.1f}). A grey patch alone "
     f"{'shows' if excess['grey'].low > 0 else 'cannot show'} this ({against('grey')}).",
     dataset=dataset,
 )

@@ -120,8 +120,9 @@ lab.report.reading(
     f"From the smallest to the largest beta the images that are classified as their "
     f"target go from {float(success[0]):.0%} to {float(success[-1]):.0%}, and those "
     f"that the judges read as the digit from {float(reads[0]):.0%} to "
-    f"{float(reads[-1]):.0%}: one is bought with the other. At the chosen beta = "
-    f"{beta:.2g} they are {float(success[chosen]):.0%} and {float(reads[chosen]):.0%}."
+    f"{float(reads[-1]):.0%}: the more of one, the less of the other. At the chosen "
+    f"beta = {beta:.2g} they are {float(success[chosen]):.0%} and "
+    f"{float(reads[chosen]):.0%}."
 )
 assert success[0] >= success[-1]
 assert reads[0] <= reads[-1]
@@ -225,8 +226,8 @@ edge = float(least.rounded_target_probability.median())
 tuned = float((made.l2 / 255).median())
 assert bool((sure.rounded_target_probability[sure.success] >= wanted - 1e-3).all())
 lab.report.reading(
-    f"All {int(least.success.sum())} of 90 searches succeed at a median L2 distortion "
-    f"of {near:.2f}, but the target's median probability is only {edge:.2f}. With at "
+    f"All {int(least.success.sum())} searches succeed, at a median L2 distortion of "
+    f"{near:.2f}, but the target's median probability is only {edge:.2f}. With at "
     f"least 90% ({int(sure.success.sum())} of 90) the median distortion is {far:.2f}, "
     f"{far / near:.2f} times as much. The images from noise with one beta differ by "
     f"{tuned:.2f}."

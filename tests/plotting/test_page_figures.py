@@ -170,14 +170,15 @@ def test_cost_is_drawn_class_by_class() -> None:
         assert float(widest[:, 1].max()) == pytest.approx(float(own.max()))
 
 
-def test_every_decrease_has_its_mark_and_no_increase_has() -> None:
-    cost = torch.tensor([[0.0, 5.0], [1.0, 4.0], [0.5, 4.0], [2.0, 6.0]])
-    marks = adversarial.cost_decreases({"run": cost}).axes[0].lines[0]
-    torch.testing.assert_close(torch.as_tensor(marks.get_xdata()), torch.tensor([1 / 3, 2 / 3]), check_dtype=False)
-    torch.testing.assert_close(torch.as_tensor(marks.get_ydata()), torch.tensor([1, 0.5]), check_dtype=False)
-    rising = adversarial.cost_decreases({"run": torch.arange(4.0)[:, None]})
-    rising.draw_without_rendering()  # a logarithmic axis without any point would warn
-    assert [text.get_text() for text in rising.axes[0].texts] == ["no step decreased the cost"]
+def test_curves_are_drawn_panel_by_panel_on_one_scale() -> None:
+    places, values = torch.tensor([1.0, 10.0]), torch.tensor([[2.0, 4.0], [3.0, 9.0]])
+    panels = {"left": {"a": (places, values[0])}, "right": {"a": (places, values[1])}}
+    left, right = adversarial.curves(panels, title="t", xlabel="x", ylabel="y").axes
+    assert [left.get_title(), right.get_title()] == ["left", "right"]
+    assert np.asarray(right.lines[0].get_xydata()).tolist() == [[1, 3], [10, 9]]
+    assert left.get_ylim() == right.get_ylim()
+    (axes,) = adversarial.curves({"": panels["left"]}, title="t", xlabel="x", ylabel="y", log_x=True).axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
 
 
 def test_the_animation_shows_the_frames() -> None:

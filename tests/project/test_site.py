@@ -270,7 +270,8 @@ def test_references_are_complete() -> None:
         author = entry.persons["author"][0].last_names[-1]
         assert key == author.lower() + entry.fields["year"]
         assert entry.fields["title"]
-        venue = {"article": "journal", "inproceedings": "booktitle", "misc": "eprint"}[entry.type]
+        venues = {"article": "journal", "inproceedings": "booktitle", "misc": "eprint", "techreport": "institution"}
+        venue = venues[entry.type]
         assert entry.fields[venue], key
         if "eprint" in entry.fields:
             assert re.fullmatch(r"\d{4}\.\d{4,5}", entry.fields["eprint"])

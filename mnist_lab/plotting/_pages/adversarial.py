@@ -15,7 +15,7 @@ from torch import Tensor
 from mnist_lab._utils.contracts import CLASSES, PIXEL_MAX
 from mnist_lab.attacks.result import AttackResult
 from mnist_lab.plotting.grids import image_table
-from mnist_lab.plotting.style import BLUE, GREY, ORANGE, SERIES, WIDTH, draw_image, image_grid, log_scale, numbers
+from mnist_lab.plotting.style import BLUE, GREY, ORANGE, SERIES, WIDTH, draw_image, image_grid, numbers
 
 FAINTEST = 1e-38  # the smallest probability that single precision holds
 
@@ -195,24 +195,30 @@ def cost_by_step(cost: Tensor, targets: Tensor, *, title: str) -> Figure:
     return figure
 
 
-def cost_decreases(costs: Mapping[str, Tensor]) -> Figure:
-    """One marker per step that decreased the cost (steps + 1, N) of an image, by how much and when in the run."""
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.4), layout="constrained")
-    for (name, cost), (colour, _, marker) in zip(costs.items(), SERIES, strict=False):
-        change = np.diff(numbers(cost), axis=0)
-        step, image = np.nonzero(change < 0)
-        done, depth = (step + 1) / max(len(change), 1), -change[step, image]
-        axes.plot(done, depth, marker, color=colour, markersize=4, alpha=0.6, label=name)
-    log_scale(axes)
-    axes.set(xlim=(0, 1.01), xlabel="fraction of the steps", ylabel="decrease of the cost (logits)")
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_title("Steps that decreased the cost")
-    axes.grid(alpha=0.3)
-    if any(len(np.asarray(line.get_xdata())) for line in axes.lines):
-        axes.legend()
-    else:
-        axes.set_yticks([])
-        axes.text(0.5, 0.5, "no step decreased the cost", transform=axes.transAxes, ha="center")
+def curves(
+    panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    log_x: bool = False,
+) -> Figure:
+    """Panels side by side on one vertical scale, each by its name; a curve is its places and its values, (K,) each."""
+    figure = plt.figure(figsize=(WIDTH, 3.8), layout="constrained")
+    row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (name, group) in zip(row, panels.items(), strict=True):
+        for (label, (places, values)), (colour, line, marker) in zip(group.items(), SERIES, strict=False):
+            style = {"color": colour, "linestyle": line, "marker": marker if len(places) <= 20 else ""}
+            axes.plot(numbers(places), numbers(values), **style, markersize=4, label=label)
+        if log_x:
+            axes.set_xscale("log")
+        axes.axhline(0, color="black", linewidth=0.6)
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel(xlabel)
+        axes.grid(alpha=0.3)
+    row[0].set_ylabel(ylabel)
+    figure.suptitle(title)
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
