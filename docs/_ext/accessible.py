@@ -14,6 +14,8 @@ TAGS = re.compile(r"^\.\. rst-class:: sphx-glr-example-tags\n\n +\S* ?Tags: (.*)
 # sphinx-gallery makes the tags that filter a gallery as elements that only a mouse can press.
 BUTTONS = """
 document.addEventListener("DOMContentLoaded", () => {
+  const label = document.querySelector("#sg-tag-list > .sphx-glr-tag-label");
+  if (label) label.textContent = "Tags:";  // without an emoji, which not every system has
   const tags = document.querySelectorAll(".sphx-glr-tag");
   const say = () => tags.forEach(tag => tag.setAttribute("aria-pressed", tag.classList.contains("active")));
   document.querySelectorAll(".sphx-glr-tag, #sphx-glr-tag-clear").forEach(tag => {

@@ -20,11 +20,11 @@ UNDERLINES = {2: "-", 3: "~"}
 def as_rst(markdown: str) -> str:
     r"""Headings, code and links of Markdown in reStructuredText. The title is left out, since the page has its own.
 
-    >>> print(as_rst("# Log\n\n## 1.0\n\n- `a_*` is [new](https://x.org)."))
+    >>> print(as_rst("# Log\n\n## 1.0\n\n- `a_*` is [new](https://x.org), b_c and d_ too."))
     1.0
     ---
     <BLANKLINE>
-    - ``a_*`` is `new <https://x.org>`__.
+    - ``a_*`` is `new <https://x.org>`__, b_c and d\_ too.
     """
     lines = []
     for line in markdown.splitlines():
@@ -32,7 +32,7 @@ def as_rst(markdown: str) -> str:
         if heading is None:
             parts = re.split(r"(`[^`]+`)", line)
             parts[1::2] = [f"`{code}`" for code in parts[1::2]]
-            parts[::2] = [re.sub(r"([*|\\])", r"\\\1", text) for text in parts[::2]]
+            parts[::2] = [re.sub(r"([*|\\]|_(?=\W|$))", r"\\\1", text) for text in parts[::2]]
             lines.append(re.sub(r"\[([^]]+)\]\(([^)]+)\)", r"`\1 <\2>`__", "".join(parts)))
         elif len(heading[1]) > 1:
             lines += [heading[2], UNDERLINES[len(heading[1])] * len(heading[2])]
