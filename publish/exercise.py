@@ -8,7 +8,7 @@ A page marks a solution by one comment, which the site does not show::
     # sphinx_gallery_exercise = "by_hand: a dictionary, from layer to number of parameters"
 
 What follows in the cell is hidden. Its statements down to the last one that binds the name are the solution. The rest
-is the check.
+is the check, or else the next cell, if that has no text.
 """
 
 import argparse
@@ -44,6 +44,7 @@ from pages import is_wording, words_the_answer
 EXERCISES = ROOT / "docs" / "_build" / "exercise"
 CHECKED = ROOT / "docs" / "_build" / "exercise-checked"
 MARKER = re.compile(r'^# sphinx_gallery_exercise = "(\w+): (.+)"\n', re.MULTILINE)
+BARE = re.compile(r"# ?%%\n(?!#)")  # a cell without text
 ANCHOR = re.compile(r"Exercise ((\d+(?:\.\d+)+)/\d+)\b")
 README = """\
 Exercises. Each notebook is a page of the report without its answer, what is seen in its figures, and its solutions.
@@ -117,7 +118,8 @@ def exercise_of(page: str, question: str) -> tuple[str, list[Part]]:
     parts: list[Part] = []
     head, *cells = re.split(r"^(?=# ?%%)", page, flags=re.MULTILINE)
     shown, stays = [head], [head]
-    for cell in cells:
+    while cells:
+        cell = cells.pop(0)
         text = re.match(r"# ?%%.*\n(?:#.*\n)*", cell)
         assert text is not None
         code = cell[text.end() :]
@@ -130,7 +132,14 @@ def exercise_of(page: str, question: str) -> tuple[str, list[Part]]:
             stays.append(text[0])
         elif marker is not None:
             given, hidden = cell[: marker.start()], cell[marker.end() :]
-            parts.append(Part(name, _check(hidden, marker[1], question), is_check=True))
+            check = _check(hidden, marker[1])
+            if not check and cells and BARE.match(cells[0]):  # the check has a cell of its own
+                check = BARE.sub("", cells.pop(0)).strip() + "\n"
+            if not check:
+                raise PublishError(
+                    f"{question}: expected code that defines {marker[1]} and then checks it, got {hidden!r}"
+                )
+            parts.append(Part(name, check, is_check=True))
             shown.append(f"{given.rstrip()}\n\n# Exercise {name}. Define {marker[1]}: {marker[2]}.\n\n")
             stays.append(given)
         else:
@@ -141,8 +150,8 @@ def exercise_of(page: str, question: str) -> tuple[str, list[Part]]:
     return "".join(shown), parts
 
 
-def _check(hidden: str, name: str, question: str) -> str:
-    """The statements of a hidden cell after the last one that binds a name."""
+def _check(hidden: str, name: str) -> str:
+    """The statements of a hidden cell after the last one that binds a name, or nothing."""
     statements = ast.parse(hidden).body
     binds = [
         any(
@@ -153,9 +162,7 @@ def _check(hidden: str, name: str, question: str) -> str:
         for statement in statements
     ]
     after = statements[len(binds) - binds[::-1].index(True) :] if True in binds else []
-    if not after:
-        raise PublishError(f"{question}: expected code that defines {name} and then checks it, got {hidden!r}")
-    return "".join(hidden.splitlines(keepends=True)[after[0].lineno - 1 :]).rstrip() + "\n"
+    return "".join(hidden.splitlines(keepends=True)[after[0].lineno - 1 :]).rstrip() + "\n" if after else ""
 
 
 def _targets(statement: ast.stmt) -> Iterator[ast.AST]:

@@ -44,6 +44,7 @@ two = dataset.validation.images[dataset.validation.labels == 2][:1].float()
 
 noise = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 x = (128 + 40 * noise).clamp(0, 255)
+# sphinx_gallery_exercise = "x: the image after 20 steps, clamped to 0..255 each time"
 for _ in range(20):
     x.requires_grad_()
     cost = model(x)[0, 5] - beta * (x - two).square().mean()

@@ -92,6 +92,7 @@ def test_a_page_that_cannot_be_an_exercise_is_an_error(before: str, after: str, 
         ("table = {}\nfor i in range(3):\n    table[i] = i\nassert table", "assert table\n"),
         ("def table(x):\n    return x\n\n\nsame = 2\nassert table(2) == same", "same = 2\nassert table(2) == same\n"),
         ("table, other = 1, 2\nassert table < other", "assert table < other\n"),
+        ("table = 1\n\n# %%\nassert table == 1", "assert table == 1\n"),
     ],
 )
 def test_the_solution_ends_where_its_name_is_last_bound(solution: str, checked: str) -> None:
@@ -109,7 +110,7 @@ def test_every_page_is_an_exercise(page: Path) -> None:
 
 
 def test_solutions_are_marked_in_pages() -> None:
-    assert sum(exercise.MARKER.search(page.read_text(encoding="utf-8")) is not None for page in PAGES) >= 4
+    assert sum(exercise.MARKER.search(page.read_text(encoding="utf-8")) is not None for page in PAGES) >= 5
 
 
 @pytest.fixture
