@@ -21,6 +21,7 @@ from mnist_lab.data.dataset import (
     load_dataset,
     one_hot,
 )
+from mnist_lab.data.handwriting import Handwriting, read_picture
 from mnist_lab.introspection.activations import activations, firing_rates
 from mnist_lab.introspection.filters import filters
 from mnist_lab.introspection.layers import LayerShape, LayerShapes
@@ -50,6 +51,7 @@ __all__ = [
     "Dataset",
     "DigitCNN",
     "Evaluation",
+    "Handwriting",
     "History",
     "LayerParameters",
     "LayerShape",
@@ -79,6 +81,7 @@ __all__ = [
     "one_hot",
     "parameter_counts",
     "plotting",
+    "read_picture",
     "report",
     "save",
     "stats",

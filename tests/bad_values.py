@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import mnist_lab as lab
 from mnist_lab._utils import contracts
 from mnist_lab._utils.contracts import FLOATS, INTEGERS
+from mnist_lab.data._pictures import IsPicture
 from mnist_lab.model import Standardize
 
 NAN, INF = math.nan, math.inf
@@ -205,7 +206,7 @@ def accepted_types(annotation: Any) -> set[str]:
         dict: {"a dictionary"},
         Callable: {"a class", "a function"},
     }
-    if constraints and isinstance(constraints[0], contracts.IsPath | contracts.IsDevice):
+    if constraints and isinstance(constraints[0], contracts.IsPath | contracts.IsDevice | IsPicture):
         return {"a word"}
     return by_type.get(base, by_origin.get(origin, set()))
 
@@ -247,6 +248,9 @@ def bad_contents(annotation: Any, good: Any) -> dict[str, object]:
             return bad_networks(constraint)
         case contracts.IsPath():
             return {"empty": "", "a path of bytes": PathOfBytes()}
+        case IsPicture():
+            arrays = {"flat": np.zeros(9), "integers": np.zeros((9, 9), np.int64), "booleans": np.ones((9, 9), bool)}
+            return {"empty": "", "a path of bytes": PathOfBytes(), "channels first": np.zeros((3, 9, 9)), **arrays}
         case contracts.IsDevice():
             names = ("seven", "", "meta", "cuda:99")
             return {f"device {name}": name for name in names} | {"a device without data": torch.device("meta")}

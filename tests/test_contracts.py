@@ -29,6 +29,7 @@ import mnist_lab as lab
 from mnist_lab import plotting, report, stats
 from mnist_lab._utils.contracts import AtLeast, Targets, checked, contract_of
 from mnist_lab.attacks import similarity
+from mnist_lab.data.synthetic.sheets import Sheet, render_sheet
 from mnist_lab.introspection import probing
 from mnist_lab.introspection.occlusion import faithfulness
 from mnist_lab.model import Standardize
@@ -124,6 +125,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "targeted_attack": {"beta": torch.tensor([0.01, 0.02]), "confidence": 0.0, "clip": (0.0, 250.0)},
     "maximize_logit": {"clip": (0.0, 255.0)},
     "top_activating_patches": {"images": pixels(4, 1, 28, 28), "activations": ANSWERS, "size": 3, "count": 2},
+    "read_picture": {"picture": render_sheet(torch.tensor([1, 7]), generator()).picture.numpy()},
     "total_variation": {"images": pixels(2, 1, 28, 28)},
     "trained_many": {"seeds": [3]},  # a single one is trained in this process
 }
@@ -232,9 +234,11 @@ AS_IT_RUNS = {"not taken", "of too few axes"}
 
 # Classes that the library builds itself, from values that it has checked; whoever builds one by hand is on their own.
 RESULTS = {
+    Sheet,
     faithfulness.Faithfulness,
     lab.AttackResult,
     lab.Evaluation,
+    lab.Handwriting,
     lab.History,
     lab.LayerParameters,
     lab.LayerShape,

@@ -50,6 +50,10 @@ def test_the_public_names_work_as_they_are_called(bar_dataset: lab.Dataset, tmp_
     assert lab.activations(model, digits.images, "conv2").shape == (3, 32, 14, 14)
     assert lab.occlusion_map(model, digits.images[0], int(digits.labels[0]), patch=3, fill=128).shape == (28, 28)
 
+    found = lab.read_picture(digits.images[0, 0].T.numpy())
+    assert found.images.shape == (1, 1, 28, 28)
+    assert found.boxes.shape == (1, 4)
+
     generated = lab.maximize_logit(model, torch.arange(10), seed=0, steps=5)
     targets = (digits.labels + 1) % 10
     for beta in (0.01, torch.full((3,), 0.01), "search"):

@@ -1,12 +1,109 @@
 """Pictures of handwriting, a photo or a scan, as digits that look like MNIST's."""
 
-from typing import Annotated
+import os
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from mnist_lab._utils.contracts import PIXEL_MAX, TensorOf, checked
+from mnist_lab.data._pictures import IsPicture, opened
 from mnist_lab.data.synthetic.rendering import BOX, centred
+
+Picture = Annotated[str | os.PathLike[str] | Image.Image | NDArray[Any], IsPicture()]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Handwriting:
+    """Digits that were found in a picture, in reading order.
+
+    Parameters
+    ----------
+    images
+        The digits as MNIST has them, uint8 (N, 1, 28, 28).
+    boxes
+        Where each is in the picture: left, top, right and bottom in pixels, int64 (N, 4).
+    picture
+        The picture in grey and upright, uint8 (H, W); a large one is reduced, a small one enlarged.
+    size
+        Width and height of the picture that was read, in pixels.
+    """
+
+    images: Tensor
+    boxes: Tensor
+    picture: Tensor
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        count = f"{len(self)} digit{'s' if len(self) != 1 else ''}"
+        return f"{count} in a picture of {self.size[0]} x {self.size[1]} pixels"
+
+
+@checked
+def read_picture(picture: Picture) -> Handwriting:
+    """Find the digits in a photo or a scan of handwriting, and normalize each as MNIST does.
+
+    Uneven light, shadows, noise and the lines of ruled or squared paper are removed. Ink may be dark on light or light
+    on dark. A sheet that is turned by up to 12 degrees is levelled. Strokes of one digit that do not touch, such as the
+    bar of a 5, stay together. Digits that touch each other are not separated. Any shape counts as a digit: letters are
+    found as well.
+
+    Parameters
+    ----------
+    picture
+        A photo or scan of one digit or of many. A float array may hold 0..255 or 0..1. What is transparent is white.
+
+    Returns
+    -------
+    Handwriting
+        The digits in reading order, with their boxes in the picture as it is seen: upright, where a camera's EXIF entry
+        says how it was held.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError, ValueError
+        If `picture` is not a picture that can be read, shows no ink, or has more than 2,000 strokes (a page of text).
+
+    Notes
+    -----
+    The work is bounded. A picture of more than two million pixels is reduced first, and a JPEG is decoded no larger
+    than needed. Pillow decodes up to 179 million pixels.
+
+    Examples
+    --------
+    >>> from mnist_lab.data.synthetic.sheets import render_sheet
+    >>> sheet = render_sheet(torch.tensor([7, 1, 5]), torch.Generator().manual_seed(0))
+    >>> found = read_picture(sheet.picture.numpy())
+    >>> found
+    3 digits in a picture of 384 x 192 pixels
+    >>> found.images.shape, found.boxes.shape
+    (torch.Size([3, 1, 28, 28]), torch.Size([3, 4]))
+    """
+    from mnist_lab.data import _ink, _segments  # noqa: PLC0415 - scipy is slow to import
+
+    source = opened(picture)
+    contrast, ink = _ink.smoothed(_ink.contrast_of(source.grey))
+    if not ink:
+        raise ValueError("picture: expected ink on paper, got a picture without contrast")
+    contrast, angle = _ink.turned_upright(contrast, ink)
+    numbers, count = _segments.digits_in(_ink.without_lines(contrast, ink))
+    if not count:
+        raise ValueError(f"picture: expected digits, got nothing larger than {_segments.SMALLEST} pixels")
+    bright = torch.from_numpy(np.clip(contrast / ink, 0, 1) * PIXEL_MAX)
+    images = [as_mnist(bright[where] * torch.from_numpy(mine)) for where, mine in _segments.windows(numbers)]
+    boxes = _segments.boxes_in(source.grey.shape, source.size, numbers, angle)
+    return Handwriting(
+        torch.stack(images)[:, None], torch.from_numpy(boxes), torch.from_numpy(source.grey.copy()), source.size
+    )
 
 
 @checked

@@ -84,7 +84,7 @@ def test_ink_is_the_distance_to_the_line(monkeypatch: pytest.MonkeyPatch) -> Non
     x, y = torch.zeros(1, 2, strokes.SEGMENTS), torch.full((1, 2, strokes.SEGMENTS), 10.0)
     x[:, 0], x[:, 1] = 5.0, 15.0  # the same segment again and again: from (5, 10) to (15, 10)
     half = torch.full((1, strokes.SEGMENTS), 2.0)
-    block = rendering._inked(x, y, half, rendering._RandomNumbers(1, seeded()))[0]
+    block = rendering._inked(x, y, half, rendering.RandomNumbers(1, seeded()))[0]
     for row in range(20):
         for column in range(20):
             beyond = max(5 - (column + 0.5), (column + 0.5) - 15, 0)

@@ -55,7 +55,7 @@ SOFTNESS = 1.25  # pixels from full ink to none
 NUMBERS = 1000  # random numbers available per image
 
 
-class _RandomNumbers:
+class RandomNumbers:
     """Random numbers for a batch. Every image has a row of its own, and all images use their rows in the same order."""
 
     def __init__(self, count: int, generator: torch.Generator) -> None:
@@ -108,9 +108,8 @@ def draw(labels: Labels, generator: torch.Generator, *, progress: bool = False) 
     batches = labels.split(BATCH) if len(labels) else ()
     with progress_bar(len(batches), "rendering digits", shown=progress) as bar:
         for place, batch in enumerate(batches):
-            random = _RandomNumbers(len(batch), generator)
-            x, y = _warped(_paths(batch, random), batch, random)
-            block = _inked(*_fitted(x, y, _pen(batch, random)), random)
+            random = RandomNumbers(len(batch), generator)
+            block = _inked(*pen_paths(batch, random), random)
             images[place * BATCH : place * BATCH + len(batch), 0] = centred(block)
             bar.step()
         bar.line(f"{len(labels):,} rendered")
@@ -173,7 +172,19 @@ def _source() -> str:
     return hashlib.sha256(code.encode() + strokes.SOURCE).hexdigest()[:16]
 
 
-def _paths(labels: Tensor, random: _RandomNumbers) -> Tensor:
+def pen_paths(labels: Tensor, random: RandomNumbers) -> tuple[Tensor, Tensor, Tensor]:
+    """How the pen writes a digit of each class, in pixels of the box that the digit just fills.
+
+    Returns
+    -------
+    tuple of Tensor
+        x and y of both ends of each segment, (N, 2, SEGMENTS) each, and half the width of its line, (N, SEGMENTS).
+    """
+    x, y = _warped(_paths(labels, random), labels, random)
+    return _fitted(x, y, _pen(labels, random))
+
+
+def _paths(labels: Tensor, random: RandomNumbers) -> Tensor:
     """The path of the pen: both ends of each segment in -1..1, (N, 2, SEGMENTS, 2).
 
     A digit is a mixture of two drawings of one family, with every point moved at random.
@@ -197,7 +208,7 @@ def _paths(labels: Tensor, random: _RandomNumbers) -> Tensor:
     return paths * 2 - 1
 
 
-def _warped(paths: Tensor, labels: Tensor, random: _RandomNumbers) -> tuple[Tensor, Tensor]:
+def _warped(paths: Tensor, labels: Tensor, random: RandomNumbers) -> tuple[Tensor, Tensor]:
     """Warp, widen, slant and rotate the paths: x and y of the segments' ends, each (N, 2, SEGMENTS)."""
 
     def each(values: Tensor) -> Tensor:
@@ -223,7 +234,7 @@ def _warped(paths: Tensor, labels: Tensor, random: _RandomNumbers) -> tuple[Tens
     return cosine * x - sine * y, sine * x + cosine * y
 
 
-def _pen(labels: Tensor, random: _RandomNumbers) -> Tensor:
+def _pen(labels: Tensor, random: RandomNumbers) -> Tensor:
     """Half the width of the line at each segment in pixels, (N, SEGMENTS). The pen's pressure varies along it."""
     half = ((1 + random.triangular(PEN)) * CLASS_MEANS[labels, 2]).clamp(0.65, 2.3)
     along = (torch.arange(SEGMENTS) * 2 + 1) / SEGMENTS - 1
@@ -249,24 +260,29 @@ def _fitted(x: Tensor, y: Tensor, half: Tensor) -> tuple[Tensor, Tensor, Tensor]
     return x + BOX / 2, y + BOX / 2, half * scale[:, 0]
 
 
-def _inked(x: Tensor, y: Tensor, half: Tensor, random: _RandomNumbers) -> Tensor:
+def _inked(x: Tensor, y: Tensor, half: Tensor, random: RandomNumbers) -> Tensor:
     """Ink each pixel by its distance to the edge of the nearest segment, uint8 (N, BOX, BOX)."""
-    centre = torch.arange(BOX) + 0.5
-    nearest = torch.full((len(x), BOX, BOX), float(BOX))
+    edge = distances(x, y, half, BOX) + random.triangular(EDGE, BOX, BOX)
+    return ((0.5 - edge / SOFTNESS).clamp(0, 1) * 255 + 0.5).to(torch.uint8)
+
+
+def distances(x: Tensor, y: Tensor, half: Tensor, side: int) -> Tensor:
+    """The distance of each pixel's centre to the edge of the nearest line, negative inside it, (N, side, side)."""
+    centre = torch.arange(side) + 0.5
+    nearest = torch.full((len(x), side, side), float(side))
     for segment in range(SEGMENTS):
         start_x, start_y = x[:, 0, segment, None], y[:, 0, segment, None]
         along_x, along_y = x[:, 1, segment, None] - start_x, y[:, 1, segment, None] - start_y
         squared = (along_x * along_x + along_y * along_y).clamp_min(1e-6)
-        right, down = centre - start_x, centre - start_y  # (N, BOX)
-        place = (right * along_x / squared)[:, None] + (down * along_y / squared)[:, :, None]  # (N, BOX, BOX)
+        right, down = centre - start_x, centre - start_y  # (N, side)
+        place = (right * along_x / squared)[:, None] + (down * along_y / squared)[:, :, None]  # (N, side, side)
         place.clamp_(0, 1)
         # In place: most of the time is spent here.
         away_x = (place * along_x[:, None]).sub_(right[:, None])
         away_y = place.mul_(along_y[:, None]).sub_(down[:, :, None])
         distance = away_x.mul_(away_x).add_(away_y.mul_(away_y)).sqrt_().sub_(half[:, segment, None, None])
         torch.minimum(nearest, distance, out=nearest)
-    edge = nearest + random.triangular(EDGE, BOX, BOX)
-    return ((0.5 - edge / SOFTNESS).clamp(0, 1) * 255 + 0.5).to(torch.uint8)
+    return nearest
 
 
 def centred(block: Tensor) -> Tensor:
