@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from joblib import cpu_count
 from sphinx.application import Sphinx
 
 HERE = Path(__file__).resolve().parent
@@ -16,6 +17,9 @@ import addresses  # noqa: E402 - found in the folder of the line above
 # Answers are stored beside the pages, so that deleting the pages deletes them too.
 os.environ["MNIST_LAB_REPORT"] = "1"
 os.environ["MNIST_LAB_ANSWERS"] = str(HERE / "auto_examples" / "answers")
+
+# Pages import torch before the library, so what mnist_lab/_utils/openmp.py does is done here for all of them.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 project = "mnist_lab"
 author = "The mnist_lab developers"
@@ -31,6 +35,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "freshness",
+    "plan",
     "record",
     "overview",
     "answers",
@@ -88,6 +93,7 @@ sphinx_gallery_conf = {
     "recommender": {"enable": True, "n_examples": 3, "rubric_header": "Related pages"},
     "junit": "../gallery-junit.xml",
     "plot_gallery": True,
+    "parallel": min(cpu_count(), 4),  # pages that run side by side, each on its share of the cores
 }
 # sphinx-gallery warns of a space anywhere in a script's full path, and a checkout may be in any folder.
 suppress_warnings = ["sphinx_gallery.space_in_filename"]

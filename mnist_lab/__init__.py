@@ -7,6 +7,9 @@ first used, since matplotlib and scipy are slow to import.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import mnist_lab._utils.openmp  # noqa: F401 - before anything that imports torch
+
+# isort: split
 from mnist_lab import report
 from mnist_lab._utils.tensor_files import CheckpointError
 from mnist_lab.attacks.maximize import maximize_logit

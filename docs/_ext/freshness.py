@@ -57,7 +57,7 @@ def forget_stale_pages(app: Sphinx) -> None:
     pages.mkdir(parents=True, exist_ok=True)
     known.write_text(now, encoding="utf-8")
     _, name, digest = now.splitlines()[-1].split()
-    record.write(pages, name, digest)
+    record.write(pages, name, digest, app.config.sphinx_gallery_conf["parallel"] or 1)
 
 
 def forget_run(configuration: dict[str, Any], script: str, when: str) -> None:

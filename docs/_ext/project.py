@@ -4,8 +4,12 @@ The library is imported inside the functions, because conf.py first sets the env
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sphinx.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mnist_lab.training.many import Order
 
 PACKAGE = "mnist_lab"
 DISTRIBUTION = "mnist-lab"
@@ -46,3 +50,30 @@ def expected_warning() -> type[Warning]:
     from mnist_lab import SyntheticDataWarning  # noqa: PLC0415
 
     return SyntheticDataWarning
+
+
+def networks() -> list["Order"]:
+    """The networks that pages load, the longest training first."""
+    from mnist_lab import Recipe, load_dataset  # noqa: PLC0415
+    from mnist_lab.training.many import NAMES, SEEDS  # noqa: PLC0415
+
+    dataset = load_dataset()
+    orders: list[Order] = [("robust", Recipe.robust(), dataset), ("plain", Recipe.accurate(), dataset)]
+    orders += [(name, Recipe(seed=seed), dataset) for name in reversed(NAMES) for seed in SEEDS]
+    return [*orders, ("plain", Recipe(), load_dataset("synthetic"))]
+
+
+def seconds_of_training() -> float:
+    """What it takes one core to train the networks that are not in the cache, roughly."""
+    from mnist_lab.training.zoo import is_kept  # noqa: PLC0415
+
+    missing = [recipe for name, recipe, data in networks() if not is_kept(name, recipe.seed, recipe, data)]
+    passes = [each.epochs * (1 + each.adversarial_steps * (each.adversarial_radius > 0)) for each in missing]
+    return 14.0 * sum(passes)
+
+
+def train_networks() -> None:
+    """Train the networks that are not in the cache, side by side."""
+    from mnist_lab.training.many import train_missing  # noqa: PLC0415
+
+    train_missing(networks())

@@ -27,10 +27,9 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def write(folder: Path, name: str, checksum: str) -> None:
-    """Record in `folder` when, where and on which data its pages run."""
-    import torch  # noqa: PLC0415 - slow, and not needed to show a record
-
+def write(folder: Path, name: str, checksum: str, at_once: int) -> None:
+    """Record in `folder` when, where and on which data its pages run, so many at once."""
+    cores = os.cpu_count() or 1
     record = {
         "date": datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
         "dataset": name,
@@ -38,7 +37,7 @@ def write(folder: Path, name: str, checksum: str) -> None:
         "machine": {
             "system": platform.platform(terse=True),
             "processor": processor(),
-            "processors": f"{os.cpu_count()}, and torch uses {torch.get_num_threads()} threads",
+            "processors": f"{cores}; pages at once: {at_once}, threads of each: {max(1, cores // at_once)}",
         },
         "versions": {"python": platform.python_version(), project.PACKAGE: version(project.DISTRIBUTION)}
         | {name: version(name) for name in PACKAGES},

@@ -1,6 +1,7 @@
 """The site's own extensions: when a page is stale, the answers, the record of the build, repairs of the HTML."""
 
 import doctest
+import hashlib
 import importlib
 import io
 import json
@@ -24,8 +25,12 @@ from matplotlib import pyplot as plt
 from sphinx.util.inventory import InventoryFile
 
 import mnist_lab as lab
+from mnist_lab.training import zoo
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+CONFIG = SimpleNamespace(sphinx_gallery_conf={"parallel": 2, "plot_gallery": True})
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def test_pages_are_stale_when_the_library_or_the_data_changed(
 ) -> None:
     import freshness
 
-    app: Any = SimpleNamespace(srcdir=tmp_path)
+    app: Any = SimpleNamespace(srcdir=tmp_path, config=CONFIG)
     memory = tmp_path / "auto_examples" / "1_classification" / "plot_1_1.py.md5"
 
     def stale() -> bool:
@@ -115,12 +120,66 @@ def test_a_build_without_data_says_how_to_supply_it(tmp_path: Path, monkeypatch:
     from sphinx.errors import ConfigError
 
     monkeypatch.setenv("MNIST_LAB_DATA", str(tmp_path))
-    app: Any = SimpleNamespace(srcdir=tmp_path)
+    app: Any = SimpleNamespace(srcdir=tmp_path, config=CONFIG)
     with pytest.raises(
         ConfigError, match=r"without the data\. MNIST_LAB_DATA: expected a folder that holds MNIST.*To supply"
     ):
         freshness.forget_stale_pages(app)
     assert not (tmp_path / "auto_examples").exists()
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_build_says_what_will_run_and_trains_the_networks_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import plan
+    import project
+
+    said, trained = list[str](), list[bool]()
+    monkeypatch.setattr(project, "seconds_of_training", lambda: 600.0)
+    monkeypatch.setattr(project, "train_networks", lambda: trained.append(True))
+    monkeypatch.setattr(plan.logger, "info", lambda text, *values: said.append(text % values))
+    for name in ("plot_1_1_curves", "plot_1_4_counts"):
+        (script := tmp_path / "examples" / "1_part" / f"{name}.py").parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(f'"""\n{name}\n====\n"""\n')
+    app: Any = SimpleNamespace(srcdir=tmp_path / "docs", config=CONFIG)
+    plan.prepare(app)
+    assert said == [
+        "2 pages run in this build, which may take 6 min on 2 cores:",
+        "    5 min  networks that several pages load, trained side by side",
+        "    2 min  plot_1_1_curves",
+        "      5 s  plot_1_4_counts",
+    ]
+    assert trained == [True]
+    kept = tmp_path / "docs" / "auto_examples" / "1_part"
+    kept.mkdir(parents=True)
+    for script in (tmp_path / "examples" / "1_part").iterdir():
+        (kept / f"{script.name}.md5").write_text(hashlib.md5(script.read_bytes()).hexdigest())
+    plan.prepare(app)
+    assert len(said) == 4, "nothing runs in this build"
+    assert trained == [True]
+
+
+@pytest.mark.usefixtures("extensions")
+def test_the_networks_of_a_build_are_those_that_its_pages_load(
+    monkeypatch: pytest.MonkeyPatch, bar_dataset: lab.Dataset, own_cache: Path
+) -> None:
+    import project
+
+    monkeypatch.setattr(lab, "load_dataset", lambda _="auto": bar_dataset)
+    orders = project.networks()
+    assert {(name, recipe.seed) for name, recipe, _ in orders if recipe == lab.Recipe(seed=recipe.seed)} == {
+        (name, seed) for name in ("plain", "batch_norm") for seed in range(5)
+    }
+    assert {(name, recipe) for name, recipe, _ in orders} >= {
+        ("plain", lab.Recipe.accurate()),
+        ("robust", lab.Recipe.robust()),
+    }
+    everything = project.seconds_of_training()
+    kept = own_cache / "networks" / zoo._file("plain", 2, lab.Recipe(seed=2), bar_dataset)
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert everything - project.seconds_of_training() == 14.0 * lab.Recipe().epochs
 
 
 @pytest.mark.usefixtures("extensions")
@@ -141,8 +200,8 @@ def test_every_page_says_if_the_data_is_not_mnist(tmp_path: Path, name: str) -> 
     import record
 
     (tmp_path / "auto_examples").mkdir()
-    record.write(tmp_path / "auto_examples", name, "0123")
-    app: Any = SimpleNamespace(srcdir=tmp_path)
+    record.write(tmp_path / "auto_examples", name, "0123", 2)
+    app: Any = SimpleNamespace(srcdir=tmp_path, config=CONFIG)
     assert record.read(app)["versions"]["mnist_lab"]
     context: dict[str, Any] = {}
     record.on_every_page(app, "index", "page.html", context, None)
@@ -157,7 +216,7 @@ def test_answers_of_the_report_are_json(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("extensions")
-@pytest.mark.parametrize("name", ["accessible", "figures", "formulas", "notebook_cells", "pages", "references"])
+@pytest.mark.parametrize("name", ["accessible", "figures", "formulas", "notebook_cells", "pages", "plan", "references"])
 def test_the_examples_of_an_extension_run(name: str) -> None:
     failed, attempted = doctest.testmod(importlib.import_module(name))
     assert attempted

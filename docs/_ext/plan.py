@@ -1,0 +1,73 @@
+"""Before the pages run: say which ones run and how long that may take, and train the networks that they share."""
+
+from pathlib import Path
+from typing import Any
+
+import answers
+import project
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx_gallery.utils import get_md5sum
+
+logger = logging.getLogger(__name__)
+# What a page takes on one core of 2026 once the networks are trained. Other pages take a few seconds.
+SECONDS = {
+    "1.1": 110,
+    "1.2": 5,
+    "1.5": 15,
+    "1.6": 55,
+    "2.2": 10,
+    "2.3": 45,
+    "2.4": 35,
+    "3.1.1": 15,
+    "3.1.2": 40,
+    "3.1.3": 30,
+    "3.1.4": 40,
+    "3.2.1": 95,
+    "4.1": 10,
+    "4.2": 60,
+    "4.3": 60,
+}
+
+
+def to_run(app: Sphinx) -> list[Path]:
+    """The scripts that sphinx-gallery runs in this build: new ones, changed ones, and those that freshness forgot."""
+    scripts = []
+    for gallery, source in project.GALLERIES.items():
+        for script in sorted((Path(app.srcdir).parent / source).glob("*/plot_*.py")):
+            checksum = Path(app.srcdir) / gallery / script.parent.name / f"{script.name}.md5"
+            if not checksum.is_file() or checksum.read_text() != get_md5sum(script, mode="t"):
+                scripts.append(script)
+    return scripts
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes.
+
+    >>> duration(4), duration(44), duration(310)
+    ('5 s', '45 s', '5 min')
+    """
+    return f"{5 * max(1, round(seconds / 5))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def prepare(app: Sphinx) -> None:
+    """Announce the pages that run, with their likely duration, and train what they share."""
+    scripts = to_run(app)
+    if not scripts or not app.config.sphinx_gallery_conf["plot_gallery"]:
+        return
+    cores = app.config.sphinx_gallery_conf["parallel"] or 1
+    training = project.seconds_of_training()
+    pages = {answers.title_of(script): SECONDS.get(answers.question_of(script), 5) for script in scripts}
+    total = (training + sum(pages.values())) / cores
+    logger.info("%d pages run in this build, which may take %s on %d cores:", len(pages), duration(total), cores)
+    if training:
+        logger.info("   %6s  networks that several pages load, trained side by side", duration(training / cores))
+    for title, seconds in pages.items():
+        logger.info("   %6s  %s", duration(seconds), title)
+    project.train_networks()
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    # After freshness has forgotten stale pages, and before sphinx-gallery runs them at the default priority of 500.
+    app.connect("builder-inited", prepare, priority=200)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
