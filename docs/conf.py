@@ -48,6 +48,7 @@ extensions = [
     "whats_new",
     "notebook_cells",
     "contracts",
+    "live",
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "report"]
 templates_path = ["_templates"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import addresses
+import live
 import references
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -64,7 +65,7 @@ def without_roles(text: str, titles: dict[str, str]) -> str:
             return titles.get(shown.rsplit("/", 1)[-1], shown)
         return f"`{shown[1:].rsplit('.', 1)[-1] if shown.startswith('~') else shown}`"
 
-    text = references.without_citations(text)
+    text = live.in_notebook(references.without_citations(text))
     text = re.sub(r":(?:\w+:)?(func|class|meth|mod|attr|data|exc|doc|ref):`([^`]+)`", plain, text)
     # sphinx-gallery has already taken the role from its own labels of pages.
     return re.sub(r"`sphx_glr_auto_examples_\w*?(plot_\w+)\.py`", lambda label: titles.get(label[1], label[0]), text)

@@ -59,8 +59,10 @@ function mnistEngine(numbers) {
         for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) for (let channel = 0; channel < 32; channel++) {
             const corner = (2 * y * size + 2 * x) * 32 + channel;
             let best = corner;
-            for (const other of [corner + 32, corner + size * 32, corner + size * 32 + 32])
+            for (let row = 0; row < 2; row++) for (let column = 0; column < 2; column++) {
+                const other = corner + (row * size + column) * 32;
                 if (input[other] > input[best]) best = other;
+            }
             const to = (y * (size >> 1) + x) * 32 + channel;
             chosen[to] = best;
             output[to] = Math.max(input[best], 0);
@@ -127,7 +129,7 @@ function mnistEngine(numbers) {
 
     // The gradient of a logit, d logit / d pixel, by the chain rule from the last layer to the first.
     function gradient(pixels, target) {
-        forward(pixels);
+        const logits = Array.from(forward(pixels));
         const dFc1 = state.fc1.map((value, i) => (value > 0 ? fc2.weight[i * 10 + target] : 0));
         const dPool2 = state.pool2.map((value, from) => {
             let sum = 0;
@@ -136,7 +138,7 @@ function mnistEngine(numbers) {
         });
         const dPool1 = unconvolve(unpool(dPool2, state.pool2, state.chosen2, 14), 14, 32, conv2);
         const dImage = unconvolve(unpool(dPool1, state.pool1, state.chosen1, 28), 28, 1, conv1);
-        return dImage.map(value => value / std);
+        return {logits, gradient: Array.from(dImage, value => value / std)};
     }
 
     // One row of an occlusion map. A patch changes few values, so each position starts from the image without a patch.
@@ -170,7 +172,8 @@ function mnistEngine(numbers) {
     return {
         logits: pixels => Array.from(forward(pixels)),
         probabilities: pixels => softmax(forward(pixels)),
-        gradient: (pixels, target) => Array.from(gradient(pixels, target)),
-        activations, occlusionRow, conv1, conv2,
+        gradient: (pixels, target) => gradient(pixels, target).gradient,
+        logitsAndGradient: gradient, // both from one forward pass
+        softmax, activations, occlusionRow, conv1, conv2,
     };
 }

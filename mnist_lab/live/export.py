@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mnist_lab._utils.contracts import FilePath, NotBlank, checked, describe
 from mnist_lab._utils.files import written_whole
 from mnist_lab._utils.network import running
 from mnist_lab.data.dataset import Split, load_dataset
+from mnist_lab.data.handwriting import as_mnist
 from mnist_lab.introspection.occlusion.maps import occlusion_map
 from mnist_lab.model import DigitCNN
 from mnist_lab.training.evaluation import evaluate
@@ -86,7 +88,8 @@ def export(
     write_script(folder / "networks" / f"{name}.js", name, content)
     write_script(folder / "networks" / f"{name}_check.js", f"{name}_check", reference(network.model, digits[:CHECKED]))
     names = sorted(path.stem for path in (folder / "networks").glob("*.js") if not path.stem.endswith("_check"))
-    page = (HERE / "index.html").read_text(encoding="utf-8").replace("NETWORKS", " ".join(names))
+    page = (HERE / "index.html").read_text(encoding="utf-8")
+    page = page.replace("NETWORKS", " ".join(names)).replace("DATASET", network.dataset)
     with written_whole(folder / "index.html") as file:
         file.write_text(page, encoding="utf-8")
 
@@ -157,7 +160,7 @@ def reference(model: DigitCNN, digits: Split) -> dict[str, Any]:
     """What PyTorch computes for some digits: a page compares its own results with these.
 
     The gradient is that of the logit of the class after the true one. The map is that of a 5x5 patch of intensity 128
-    on the first digit.
+    on the first digit. The picture is the first digit enlarged, and what it is normalized to.
     """
     targets = (digits.labels[:GRADIENTS] + 1) % 10
     with running(model, gradients=True) as runner:
@@ -165,6 +168,7 @@ def reference(model: DigitCNN, digits: Split) -> dict[str, Any]:
         logits = runner.logits(images)
         chosen = logits[:GRADIENTS].gather(1, targets.to(logits.device)[:, None]).sum()
         (gradients,) = torch.autograd.grad(chosen, images)
+    ink = functional.interpolate(digits.images[:1].float().cpu(), size=(120, 90), mode="bilinear").round()[0, 0]
     first = occlusion_map(model, digits.images[0], int(digits.labels[0]), patch=5, fill=128)
     return {
         "images": encoded(pixels(digits.images)),
@@ -172,4 +176,5 @@ def reference(model: DigitCNN, digits: Split) -> dict[str, Any]:
         "logits": logits.tolist(),
         "gradients": encoded(gradients[:GRADIENTS].flatten(1).float().cpu().numpy()),
         "occlusion": first.flatten().tolist(),
+        "picture": {"width": 90, "ink": encoded(ink.byte().numpy()), "digit": as_mnist(ink).flatten().tolist()},
     }

@@ -3,24 +3,25 @@
 var mnistLab = (() => {
     "use strict";
     const folder = document.currentScript.src.replace(/[^/]*$/, "");
-    const arrived = new Map(), networks = new Map(); // promises, by name
-    const handlers = new Map(); // who waits for a script's content, by name
+    const scripts = new Map(), networks = new Map(); // promises, by name
+    const contents = new Map(); // what scripts of the folder networks/ have handed over, by name
 
-    // Weights come as scripts, since a page that was opened from a disk may load scripts but not read files.
-    function load(name) {
-        if (!arrived.has(name)) {
-            const script = document.createElement("script");
-            const promise = new Promise((resolve, reject) => {
-                handlers.set(name, resolve);
-                script.onerror = () => reject(new Error(`there is no network "${name}" beside this page`));
-            });
-            script.src = `${folder}networks/${name}.js`;
-            document.head.append(script);
-            arrived.set(name, promise);
-        }
-        return arrived.get(name);
+    // Everything comes as scripts, since a page that was opened from a disk may load scripts but not read files.
+    function script(path) {
+        if (!scripts.has(path)) scripts.set(path, new Promise((resolve, reject) => {
+            const element = document.createElement("script");
+            element.src = folder + path;
+            element.onload = resolve;
+            element.onerror = () => reject(new Error(`${path} is not beside this page`));
+            document.head.append(element);
+        }));
+        return scripts.get(path);
     }
-    const deliver = (name, content) => handlers.get(name)(content); // called by the script that has arrived
+    async function load(name) {
+        await script(`networks/${name}.js`);
+        return contents.get(name);
+    }
+    const deliver = (name, content) => contents.set(name, content);
 
     function bytes(text) {
         const characters = atob(text), values = new Uint8Array(characters.length);
@@ -52,6 +53,7 @@ var mnistLab = (() => {
     }
 
     async function make(name) {
+        await script("engine.js");
         const content = await load(name);
         const weights = floats(content.weights);
         const engine = mnistEngine(weights);

@@ -31,7 +31,7 @@ sphinx_gallery_conf["doc_module"] = ()
 CONF_OF_PAGES = (
     CONF
     + """
-extensions += ["sphinx.ext.intersphinx", "pages", "formulas", "references", "accessible", "notebook_cells"]
+extensions += ["sphinx.ext.intersphinx", "pages", "formulas", "references", "accessible", "notebook_cells", "live"]
 intersphinx_mapping = real["intersphinx_mapping"]
 html_math_renderer = real["html_math_renderer"]
 globals().update({name: value for name, value in real.items() if name.startswith("bibtex_")})
@@ -98,6 +98,8 @@ print("a third number: 7")
 # Try it
 # ------
 # Change the line. See :doc:`plot_1_2_next`.
+#
+# .. live:: units
 
 # %%
 # The answer
@@ -261,11 +263,25 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     assert links["torch.tensor"].startswith("https://docs.pytorch.org")
     assert "errors" not in links, "a variable is not linked"
 
+    (experiment,) = content.select("div.live[data-live=units]")
+    assert (
+        experiment.get_text().strip().startswith("An experiment for the web page, in a browser with JavaScript: draw")
+    )
+    scripts = [
+        str(script["src"]).partition("?")[0] for script in BeautifulSoup(page, "html.parser").select("script[src]")
+    ]
+    assert "../../_static/live/widgets/units.js" in scripts
+    assert "../../_static/live/widgets/maps.js" not in scripts
+    (other,) = project.published("auto_examples/1_part/plot_1_2_next.html").values()
+    assert b"_static/live" not in other
+
     notebook = (docs / "auto_examples/1_part/plot_1_1_page.ipynb").read_text(encoding="utf-8")
     assert "is that of Carlini and Wagner (2017), see also (Simonyan et al., 2014)." in notebook
     assert "See 1.2 The next page." in notebook
     assert "lab.report.answer(" in notebook
     assert "lab.report.reading(" in notebook
+    assert "*An experiment for the web page, in a browser with JavaScript: draw a digit" in notebook
+    assert ".. live::" not in notebook
 
     printed = project.build("latex")
     assert printed.returncode == 0, printed.stderr
@@ -274,6 +290,7 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     assert "\\sphinxstylestrong{What is seen:} The error falls" in tex
     assert "\\beta \\lVert x" in tex
     assert "another number" in tex
+    assert "An experiment for the web page" in tex
     for left_out in ("The answer", "Answer to", "PYG{n}{report}", "PYG{n}{plotting}", "Related pages"):
         assert left_out not in tex
 
