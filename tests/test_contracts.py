@@ -28,7 +28,7 @@ from torch import Tensor, nn
 import mnist_lab as lab
 from mnist_lab import plotting, report, stats
 from mnist_lab._utils.contracts import AtLeast, Targets, checked, contract_of
-from mnist_lab.attacks import similarity
+from mnist_lab.attacks import likeness, similarity
 from mnist_lab.data.synthetic.sheets import Sheet, render_sheet
 from mnist_lab.introspection import probing
 from mnist_lab.introspection.occlusion import faithfulness
@@ -246,6 +246,7 @@ RESULTS = {
     lab.NeuronCounts,
     lab.ParameterCounts,
     lab.TrainedNetwork,
+    likeness.Likeness,
     probing.LinearProbe,
     probing.TopPatches,
     similarity.NearestImages,

@@ -21,6 +21,22 @@ def result() -> lab.AttackResult:
     return lab.maximize_logit(lab.DigitCNN(), list(range(10)) * 2, steps=3)
 
 
+# Questions 3.1.3 and 4.3
+
+
+def test_accuracy_is_drawn_by_radius_on_a_whole_axis() -> None:
+    axes = adversarial.accuracy_by_radius([0.0, 1.0], {"plain": torch.tensor([0.9, 0.2])}).axes[0]
+    assert np.asarray(axes.lines[0].get_xydata()).tolist() == [[0.0, pytest.approx(0.9)], [1.0, pytest.approx(0.2)]]
+    assert axes.get_ylim() == (-0.03, 1.03)
+
+
+def test_likeness_is_the_mean_over_the_noise_seeds() -> None:
+    figure = adversarial.likeness_chart({"noise": [torch.tensor([0.1, 0.3]), torch.tensor([0.5, 0.5])]}, ["a_b", "c"])
+    axes = figure.axes[0]
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == pytest.approx([0.2, 0.5])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a b", "c"]
+
+
 # Question 1
 
 

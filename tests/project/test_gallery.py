@@ -84,7 +84,6 @@ def test_what_counts_as_a_line_of_code() -> None:
 
 # Pages that have not been rewritten to this form yet. An entry that has become needless fails.
 FORMER = [
-    "plot_3_1_3_resemblance",
     "plot_4_1_drawn_digits",
     "plot_4_2_more_accurate",
 ]
