@@ -15,6 +15,7 @@ from benchmarks.imports import imports
 from benchmarks.measure import RESULTS, Row, busy, environment, told, write
 from benchmarks.occlusion import occlusion
 from benchmarks.page import Entry, table, text
+from benchmarks.robustness import robustness
 from benchmarks.training import epoch, memory, to_99
 
 BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
@@ -24,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "occlusion": occlusion,
     "noise": noise,
     "foolbox": foolbox_pairs,
+    "robustness": robustness,
     "import": imports,
 }
 

@@ -89,10 +89,10 @@ lab.report.reading(
 # Networks of other seeds took no part in the ascent. The nearest training image weighs
 # all pixels alike. If they read textures as digits, being read is not resemblance.
 others = [
-    lab.trained(name, seed=seed, dataset=dataset)
+    each
     for name in NAMES
-    for seed in SEEDS
-    if (name, seed) != (best.name, best.seed)
+    for each in lab.trained_many(name, SEEDS, dataset=dataset)
+    if (each.name, each.seed) != (best.name, best.seed)
 ]
 
 

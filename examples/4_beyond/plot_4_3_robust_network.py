@@ -296,7 +296,7 @@ lab.report.reading(
 # ------------------------
 # Plain networks of other seeds read both networks' images. They took no part in making
 # them.
-judges = [lab.trained("plain", seed=s, dataset=dataset).model for s in SEEDS if s]
+judges = [n.model for n in lab.trained_many("plain", SEEDS[1:], dataset=dataset)]
 votes = {
     name: [
         float((judge.probabilities(images).argmax(dim=1) == targets).float().mean())
