@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from publish import exercise
-from publish.exercise import Part
+from publish import exercise, hidden
+from publish.hidden import Part
 from publish.programs import ROOT, PublishError
 
 PAGE = '''"""
@@ -53,11 +53,11 @@ PAGES = sorted((ROOT / "examples").glob("*/plot_*.py"))
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(exercise) == doctest.TestResults(failed=0, attempted=5)
+    assert doctest.testmod(hidden) == doctest.TestResults(failed=0, attempted=5)
 
 
 def test_an_exercise_hides_solution_reading_and_answer() -> None:
-    source, parts = exercise.exercise_of(PAGE, "1.4")
+    source, parts = hidden.exercise_of(PAGE, "1.4")
     assert parts == [
         Part("1.4/1", "assert doubled == 42\n", is_check=True),
         Part("1.4/2", parts[1].code, is_check=False),
@@ -66,8 +66,8 @@ def test_an_exercise_hides_solution_reading_and_answer() -> None:
     assert parts[1].code.startswith("largest = max")
     assert "It is {doubled}" in parts[2].code
     assert re.findall(r"Exercise 1\.4/\d", source) == ["Exercise 1.4/1", "Exercise 1.4/2", "Exercise 1.4/3"]
-    for hidden in ("sphinx_gallery_exercise", "42", "doubled += number", "largest", "lab.report"):
-        assert hidden not in source
+    for gone in ("sphinx_gallery_exercise", "42", "doubled += number", "largest", "lab.report"):
+        assert gone not in source
     for kept in ("number = 21", "print(number)", "Double the number", "lab.plotting.show()"):
         assert kept in source
 
@@ -83,7 +83,7 @@ def test_an_exercise_hides_solution_reading_and_answer() -> None:
 )
 def test_a_page_that_cannot_be_an_exercise_is_an_error(before: str, after: str, complaint: str) -> None:
     with pytest.raises(PublishError, match=rf"1\.4: {complaint}"):
-        exercise.exercise_of(PAGE.replace(before, after), "1.4")
+        hidden.exercise_of(PAGE.replace(before, after), "1.4")
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_a_page_that_cannot_be_an_exercise_is_an_error(before: str, after: str, 
 )
 def test_the_solution_ends_where_its_name_is_last_bound(solution: str, checked: str) -> None:
     page = f'# %%\nimport mnist_lab\n\n# sphinx_gallery_exercise = "table: x"\n{solution}\n'
-    assert exercise.exercise_of(page, "2.1")[1] == [Part("2.1/1", checked, is_check=True)]
+    assert hidden.exercise_of(page, "2.1")[1] == [Part("2.1/1", checked, is_check=True)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_page_is_an_exercise(page: Path) -> None:
-    source, parts = exercise.exercise_of(page.read_text(encoding="utf-8"), "1.1")
+    source, parts = hidden.exercise_of(page.read_text(encoding="utf-8"), "1.1")
     compile(source, page.name, "exec")
     assert "lab.report.answer(" not in source
     assert "lab.report.reading(" not in source
@@ -110,7 +110,7 @@ def test_every_page_is_an_exercise(page: Path) -> None:
 
 
 def test_solutions_are_marked_in_pages() -> None:
-    assert sum(exercise.MARKER.search(page.read_text(encoding="utf-8")) is not None for page in PAGES) >= 5
+    assert sum(hidden.MARKER.search(page.read_text(encoding="utf-8")) is not None for page in PAGES) >= 5
 
 
 @pytest.fixture
