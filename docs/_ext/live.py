@@ -6,7 +6,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -96,14 +96,15 @@ def make(app: Sphinx) -> None:
         return
     import mnist_lab as lab  # noqa: PLC0415 - after conf.py has set the environment variables
     from mnist_lab.live.export import HERE  # noqa: PLC0415
+    from mnist_lab.training.zoo import Name  # noqa: PLC0415
 
     folder, done = pages / "live" / "live", pages / "live" / "live" / "index.html"
     sources = [Path(__file__), pages / "fingerprint.txt", *(path for path in HERE.rglob("*") if path.is_file())]
     if not done.is_file() or done.stat().st_mtime < max(path.stat().st_mtime for path in sources):
         logger.info("exporting the networks for the live experiments")
         dataset = lab.load_dataset()
-        networks = {"best": lab.best(dataset=dataset), "plain": lab.trained("plain", dataset=dataset)}
-        networks["batch_norm"] = lab.trained("batch_norm", dataset=dataset)
+        networks = {"best": lab.best(dataset=dataset)}
+        networks |= {name: lab.trained(name, dataset=dataset) for name in get_args(Name)}
         for name, network in networks.items():
             lab.live.export(network, folder, name, dataset.test)
     # Sphinx copies its content to _static. The folder did not exist when Sphinx checked its configuration.

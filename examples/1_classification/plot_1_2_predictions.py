@@ -149,6 +149,14 @@ if mistakes and pairs:
 lab.report.reading(verdict)
 
 # %%
+# Your own digit
+# --------------
+# Draw a digit, and watch the probabilities of the ten classes while you draw. The
+# :doc:`live lab </live>` has more.
+#
+# .. live:: probabilities
+
+# %%
 # Try it
 # ------
 # * Draw other images: change ``seed`` to 1, 2, 3, ... How many draws does it take until

@@ -171,6 +171,14 @@ lab.report.reading(
 )
 
 # %%
+# Your own digit
+# --------------
+# How many of these neurons does a digit of your own activate? The :doc:`live lab
+# </live>` has more.
+#
+# .. live:: units
+
+# %%
 # Try it
 # ------
 # * Count the neurons of ``lab.DigitCNN(batch_norm=True)``. The total stays the same,

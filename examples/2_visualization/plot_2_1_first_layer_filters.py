@@ -153,6 +153,14 @@ lab.report.reading(
 )
 
 # %%
+# Your own digit
+# --------------
+# What does each filter make of a digit of your own? Choose a map to see its filter. The
+# :doc:`live lab </live>` has more.
+#
+# .. live:: maps
+
+# %%
 # Try it
 # ------
 # * Change ``"plain"`` to ``"batch_norm"`` and ``lab.DigitCNN(seed=each)`` to

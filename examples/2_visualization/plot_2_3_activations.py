@@ -292,6 +292,14 @@ lab.report.reading(
 )
 
 # %%
+# Your own digit
+# --------------
+# Choose a map to see where on your digit it answers most. The :doc:`live lab </live>`
+# has more.
+#
+# .. live:: maps
+
+# %%
 # Try it
 # ------
 # * Replace ``"plain"`` by ``"batch_norm"``, and ``lab.DigitCNN(seed=s)`` by

@@ -364,6 +364,14 @@ lab.report.reading(
 )
 
 # %%
+# Your own digit
+# --------------
+# Move a patch over a digit of your own. The map fills while you look. The :doc:`live
+# lab </live>` has more.
+#
+# .. live:: occlusion
+
+# %%
 # Try it
 # ------
 # * Pass ``fill=0`` to ``lab.occlusion_map`` in the figure of the probabilities. Which

@@ -197,6 +197,14 @@ lab.report.reading(
 )
 
 # %%
+# In your browser
+# ---------------
+# The same ascent, step by step. Compare the networks. The :doc:`live lab </live>` has
+# more.
+#
+# .. live:: ascent
+
+# %%
 # Try it
 # ------
 # - Set ``step_size=20000``: are the targets still reached, and what happens to the

@@ -259,6 +259,14 @@ lab.report.answer(
 )
 
 # %%
+# Your own digit
+# --------------
+# Change a digit of your own, with the beta and the target of your choice. The
+# :doc:`live lab </live>` has more.
+#
+# .. live:: targeted
+
+# %%
 # Try it
 # ------
 # - Set ``start="image"`` in the attack on all pairs: how much closer do the images stay
