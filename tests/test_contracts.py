@@ -46,6 +46,7 @@ ATTACK = lab.targeted_attack(MODEL, SPLIT.images[:2], [3, 4], 0.01, steps=2)
 HISTORY = lab.History(*([(0.5, 0.25)] * 6), *([(0.5, 0.4, 0.3)] * 2))
 NO_EPOCH = lab.History(*([()] * 8))
 TRAINED = lab.TrainedNetwork(MODEL, HISTORY, lab.Recipe(), 0, "bars", "0" * 64, {"torch": "2"})
+HANDWRITING = lab.read_picture(render_sheet(torch.tensor([1, 7]), generator()).picture.numpy())
 ANSWERS = torch.rand(4, 2, 28, 28, generator=generator())
 FEATURES = torch.rand(20, 5, generator=generator())
 DIGITS = torch.arange(20) % 10
@@ -67,6 +68,7 @@ KNOWN: dict[Any, Any] = {
     lab.Recipe: lab.Recipe(epochs=1),
     lab.Evaluation: EVALUATION,
     lab.AttackResult: ATTACK,
+    lab.Handwriting: HANDWRITING,
     lab.History: HISTORY,
     lab.TrainedNetwork: TRAINED,
     lab.LayerShapes: lab.layer_shapes(MODEL),
@@ -125,6 +127,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "targeted_attack": {"beta": torch.tensor([0.01, 0.02]), "confidence": 0.0, "clip": (0.0, 250.0)},
     "maximize_logit": {"clip": (0.0, 255.0)},
     "top_activating_patches": {"images": pixels(4, 1, 28, 28), "activations": ANSWERS, "size": 3, "count": 2},
+    "reading": {"found": HANDWRITING, "probabilities": torch.eye(10)[[1, 7]]},
     "read_picture": {"picture": render_sheet(torch.tensor([1, 7]), generator()).picture.numpy()},
     "total_variation": {"images": pixels(2, 1, 28, 28)},
     "trained_many": {"seeds": [3]},  # a single one is trained in this process
@@ -210,6 +213,7 @@ MORE_BAD: dict[tuple[str, str], Mapping[str, object]] = {
     ("targeted_attack", "confidence"): {"with a given beta": 0.5},
     ("targeted_attack", "clip"): {"falling": (255.0, 0.0), "equal": (3.0, 3.0)},
     ("top_activating_patches", "count"): {"more than images": 5},
+    ("reading", "probabilities"): {"one too many": torch.eye(10)[:3], "one too few": torch.eye(10)[:1]},
     ("total_variation", "images"): {"a single pixel": torch.zeros(1, 1, 1, 1), "colours": torch.zeros(1, 3, 28, 28)},
     ("training_curves", "history"): {"no epoch": NO_EPOCH},
 }

@@ -8,7 +8,7 @@ from mnist_lab.plotting.charts import distributions, estimates, measured_groups
 from mnist_lab.plotting.curves import training_curves
 from mnist_lab.plotting.display import show
 from mnist_lab.plotting.grids import beside_digits, image_table, montage
-from mnist_lab.plotting.outcomes import confusion_matrix, generated_images, mistakes, predictions
+from mnist_lab.plotting.outcomes import confusion_matrix, generated_images, mistakes, predictions, reading
 
 __all__ = [
     "beside_digits",
@@ -21,6 +21,7 @@ __all__ = [
     "mistakes",
     "montage",
     "predictions",
+    "reading",
     "show",
     "training_curves",
 ]

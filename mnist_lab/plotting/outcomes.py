@@ -1,15 +1,21 @@
 """What the network predicts: images with their predictions, mistakes, confusions, generated images."""
 
+from typing import Annotated
+
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from mnist_lab._utils.contracts import CLASSES, Count, Images, checked
+from mnist_lab._utils.contracts import CLASSES, FLOATS, PIXEL_MAX, Count, Images, TensorOf, checked
 from mnist_lab.attacks.result import AttackResult
-from mnist_lab.plotting.style import GREEN, GREY, RED, WIDTH, image_grid, percent
+from mnist_lab.data.handwriting import Handwriting
+from mnist_lab.plotting.style import BLUE, GREEN, GREY, RED, WIDTH, image_grid, percent
 from mnist_lab.training.evaluation import Evaluation
+
+SURE = 0.9  # the probability from which on a reading is drawn as sure
 
 
 @checked
@@ -53,6 +59,57 @@ def predictions(images: Images, result: Evaluation, *, columns: Count = 4) -> Fi
         for spine in axes.spines.values():
             spine.set(color=GREEN if right else RED, linewidth=1 if right else 3.5, linestyle="-" if right else "--")
     figure.suptitle("Labels, and the probability of the prediction")
+    return figure
+
+
+@checked
+def reading(
+    found: Handwriting, probabilities: Annotated[Tensor, TensorOf(("N", CLASSES), FLOATS, low=0, high=1)]
+) -> Figure:
+    """Draw a picture of handwriting with a box around each digit, and above the box what the network reads.
+
+    The box of a digit whose reading has a probability below 90 % is dashed.
+
+    Parameters
+    ----------
+    found
+        Result of :func:`mnist_lab.read_picture`.
+    probabilities
+        The network's probabilities for ``found.images``, (N, 10).
+
+    Returns
+    -------
+    Figure
+        The picture in grey, with axes in its pixels.
+
+    Raises
+    ------
+    ValueError
+        If `probabilities` are not of as many digits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from mnist_lab.data.handwriting import read_picture
+    >>> one = np.full((90, 60), 255, np.uint8)
+    >>> one[20:70, 28:34] = 0
+    >>> figure = reading(read_picture(one), torch.eye(10)[[1]])
+    >>> plt.close(figure)
+    """
+    if len(probabilities) != len(found):
+        raise ValueError(f"probabilities: expected {len(found)} rows, one per digit, got {len(probabilities)}")
+    width, height = found.size
+    figure = plt.figure(figsize=(WIDTH, min(0.9 + WIDTH * height / width, 9)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(found.picture.numpy(), cmap="gray", vmin=0, vmax=PIXEL_MAX, extent=(0, width, height, 0))
+    for (left, top, right, bottom), row in zip(found.boxes.tolist(), probabilities, strict=True):
+        sure = float(row.max()) >= SURE
+        color, line = (BLUE, "-") if sure else (RED, "--")
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, color=color, linestyle=line))
+        axes.annotate(
+            str(int(row.argmax())), (left, top), xytext=(0, 1), textcoords="offset points", color=color, fontsize=9
+        )
+    axes.set(title=f"What is read (dashed: probability below {SURE:.0%})", xlabel="pixels", ylabel="pixels")
     return figure
 
 

@@ -75,3 +75,16 @@ def test_every_generated_image_is_drawn_with_its_prediction() -> None:
         assert np.array_equal(np.asarray(axes.images[0].get_array()), image[0].numpy())
         assert axes.images[0].get_clim() == (0, 255)
         assert axes.get_title().startswith(f"target {int(target)}\n→ {int(predicted)}, ")
+
+
+def test_readings_stand_at_their_digits() -> None:
+    paper = np.full((100, 200), 255, np.uint8)
+    paper[20:70, 40:46] = paper[20:70, 140:146] = 0
+    found = lab.read_picture(paper)
+    probabilities = torch.tensor([[0.0, 0.95, 0.05], [0.3, 0.2, 0.5]])
+    figure = lab.plotting.reading(found, torch.nn.functional.pad(probabilities, (0, 7)))
+    (axes,) = figure.axes
+    assert axes.images[0].get_extent() == [0, 200, 100, 0]
+    assert [patch.get_bbox().extents.tolist() for patch in axes.patches] == found.boxes.tolist()
+    assert [patch.get_linestyle() for patch in axes.patches] == ["-", "--"]
+    assert [(text.get_text(), *text.xy) for text in axes.texts] == [("1", 40, 20), ("2", 140, 20)]
