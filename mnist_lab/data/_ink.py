@@ -96,18 +96,18 @@ def _otsu(values: Floats) -> float:
     return float(edges[1 + np.argmax(apart)])
 
 
-def turned_upright(contrast: Floats, ink: float) -> tuple[Floats, float]:
-    """The picture with its rows of digits or lines level, and by how many degrees it was turned for that.
+def turned_upright(contrast: Floats, ink: float) -> tuple[Floats, Flags, float]:
+    """The picture with its rows of digits or lines level, its edge, and by how many degrees it was turned for that.
 
     A picture of a few strokes stays as it is: they have no rows.
     """
-    mask = contrast > EDGE * ink
-    if ndimage.label(mask)[1] < FEW:
-        return contrast, 0.0
-    angle = _angle(mask)
+    mask, inside = contrast > EDGE * ink, np.ones(contrast.shape, np.float32)
+    angle = _angle(mask) if ndimage.label(mask)[1] >= FEW else 0.0
     if abs(angle) < LEVEL:
-        return contrast, 0.0
-    return ndimage.rotate(contrast, angle, order=1), angle
+        angle = 0.0
+    else:
+        contrast, inside = (ndimage.rotate(values, angle, order=1) for values in (contrast, inside))
+    return contrast, ~ndimage.binary_erosion(inside > 0.99, iterations=2), angle
 
 
 def _angle(mask: Flags) -> float:

@@ -9,14 +9,26 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 MOST = 2000  # digits
+PALE = 0.75  # of the darkness of ink; what is paler and at the edge of the picture is the end of a shadow
 DASH = 6  # what is wider than this many times its height is no digit
 SMALLEST = 10  # pixels of the longer side of a digit
 
 Boxes = NDArray[np.int64]  # left, top, right, bottom, (N, 4)
 
 
-def digits_in(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+def digits_in(
+    mask: NDArray[np.bool_], darkness: NDArray[np.float32], edge: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], int]:
     """Number the digits in a mask of ink in reading order.
+
+    Parameters
+    ----------
+    mask
+        The pixels of ink, (H, W).
+    darkness
+        How dark each pixel is, 1 for ink, (H, W).
+    edge
+        The pixels at the edge of the picture, (H, W).
 
     Returns
     -------
@@ -28,9 +40,11 @@ def digits_in(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     ValueError
         If there are more than 2,000 strokes.
     """
-    pieces, _ = ndimage.label(mask, np.ones((3, 3)))
-    boxes = _boxes(pieces)
-    kept = np.flatnonzero(_are_strokes(boxes, mask.shape))
+    pieces, count = ndimage.label(mask, np.ones((3, 3)))
+    boxes, every = _boxes(pieces), np.arange(1, count + 1)
+    at_edge = np.asarray(ndimage.maximum(edge, pieces, every), bool)
+    pale = np.asarray(ndimage.maximum(darkness, pieces, every)) < PALE
+    kept = np.flatnonzero(_are_strokes(boxes, at_edge, max(mask.shape)) & ~(at_edge & pale))
     if len(kept) > MOST:
         raise ValueError(f"picture: expected at most {MOST} digits, got {len(kept)} strokes; a page of text?")
     owner = np.zeros(len(boxes) + 1, np.int32)  # of each piece its digit, 0 for specks
@@ -77,16 +91,15 @@ def _sides(boxes: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
 
 
-def _are_strokes(boxes: Boxes, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _are_strokes(boxes: Boxes, at_edge: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     """Neither specks nor the edge of what lies below the paper."""
     size = np.maximum(*_sides(boxes))
     large = size >= SMALLEST
-    at_edge = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == shape[1]) | (boxes[:, 3] == shape[0])
-    framing = at_edge & (size > 0.6 * max(shape))
+    framing = at_edge & (size > 0.6 * longest)
     if (large & ~at_edge).sum() >= 3:
         large &= ~framing
     typical = np.median(size[large & (size > 0.25 * size[large].max(initial=0))]) if large.any() else 0
-    return large & (size > 0.25 * typical)
+    return large & (size > np.where(at_edge, 0.5, 0.25) * typical)
 
 
 def _one_digit(boxes: Boxes) -> NDArray[np.int32]:

@@ -94,8 +94,8 @@ def read_picture(picture: Picture) -> Handwriting:
     contrast, ink = _ink.smoothed(_ink.contrast_of(source.grey))
     if not ink:
         raise ValueError("picture: expected ink on paper, got a picture without contrast")
-    contrast, angle = _ink.turned_upright(contrast, ink)
-    numbers, count = _segments.digits_in(_ink.without_lines(contrast, ink))
+    contrast, edge, angle = _ink.turned_upright(contrast, ink)
+    numbers, count = _segments.digits_in(_ink.without_lines(contrast, ink), contrast / ink, edge)
     if not count:
         raise ValueError(f"picture: expected digits, got nothing larger than {_segments.SMALLEST} pixels")
     bright = torch.from_numpy(np.clip(contrast / ink, 0, 1) * PIXEL_MAX)

@@ -15,7 +15,7 @@ from mnist_lab.data.handwriting import Handwriting
 from mnist_lab.plotting.style import BLUE, GREEN, GREY, RED, WIDTH, image_grid, percent
 from mnist_lab.training.evaluation import Evaluation
 
-SURE = 0.9  # the probability from which on a reading is drawn as sure
+SURE = 0.7  # the probability from which on a reading is drawn as sure
 
 
 @checked
@@ -68,7 +68,7 @@ def reading(
 ) -> Figure:
     """Draw a picture of handwriting with a box around each digit, and above the box what the network reads.
 
-    The box of a digit whose reading has a probability below 90 % is dashed.
+    The box of a digit whose reading has a probability below 70 % is dashed.
 
     Parameters
     ----------
