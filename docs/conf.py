@@ -149,6 +149,6 @@ def setup(_app: Sphinx) -> None:
 
     Sphinx runs this file in docs/, but calls this function in the working directory of the build.
     """
-    for name in ("MNIST_LAB_DATA", "MNIST_LAB_CACHE"):
+    for name in ("MNIST_LAB_DATA", "MNIST_LAB_CACHE", "MNIST_LAB_PICTURE"):
         if os.environ.get(name):
             os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())

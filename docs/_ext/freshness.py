@@ -5,6 +5,7 @@ change of these makes every page stale. A page that failed is run again by the n
 """
 
 import hashlib
+import os
 import platform
 import warnings
 from importlib.metadata import version
@@ -19,7 +20,8 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 PAGES = "auto_examples"
-PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx-gallery", "torch")
+PICTURE = "MNIST_LAB_PICTURE"  # the environment variable that names the reader's own picture
+PACKAGES = ("matplotlib", "numpy", "pillow", "scipy", "sphinx-gallery", "torch")
 
 
 def fingerprint() -> str:
@@ -60,6 +62,21 @@ def forget_stale_pages(app: Sphinx) -> None:
     record.write(pages, name, digest, app.config.sphinx_gallery_conf["parallel"] or 1)
 
 
+def forget_other_picture(app: Sphinx) -> None:
+    """Delete the checksums of the pages that read the reader's own picture if it is not that of their last run."""
+    pages = Path(app.srcdir) / PAGES
+    known = pages / "picture.txt"
+    named = os.environ.get(PICTURE)
+    now = hashlib.sha256(Path(named).read_bytes()).hexdigest() if named and Path(named).is_file() else str(named)
+    if known.is_file() and known.read_text(encoding="utf-8") == now:
+        return
+    for script in pages.rglob("plot_*.py"):
+        if PICTURE in script.read_text(encoding="utf-8"):
+            script.with_suffix(".py.md5").unlink(missing_ok=True)
+    pages.mkdir(parents=True, exist_ok=True)
+    known.write_text(now, encoding="utf-8")
+
+
 def forget_run(configuration: dict[str, Any], script: str, when: str) -> None:
     """Delete the checksum, the thumbnail and the answer of a page before it runs; a hook of sphinx-gallery.
 
@@ -92,4 +109,5 @@ _outside: list["warnings.catch_warnings[None]"] = []  # entered before a page, l
 def setup(app: Sphinx) -> dict[str, Any]:
     # Before sphinx-gallery, at the default priority of 500, decides which pages to run.
     app.connect("builder-inited", forget_stale_pages, priority=100)
+    app.connect("builder-inited", forget_other_picture, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

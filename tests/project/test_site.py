@@ -115,6 +115,39 @@ def test_before_a_page_runs_its_last_run_is_forgotten(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("extensions")
+def test_the_page_that_reads_a_picture_runs_again_for_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For another name, and for another content under the same name; the other pages do not run."""
+    import freshness
+
+    monkeypatch.delenv(freshness.PICTURE, raising=False)
+    app: Any = SimpleNamespace(srcdir=tmp_path)
+    folder, picture = tmp_path / "auto_examples" / "4", tmp_path / "mine.jpg"
+    folder.mkdir(parents=True)
+    (folder / "plot_4_4_a.py").write_text(f"os.environ.get({freshness.PICTURE!r})")
+    (folder / "plot_4_3_b.py").write_text("os.environ")
+
+    def run() -> bool:
+        """Whether the page has to run; afterwards it has."""
+        freshness.forget_other_picture(app)
+        checksum = folder / "plot_4_4_a.py.md5"
+        stale = not checksum.exists()
+        checksum.touch()
+        return stale
+
+    (folder / "plot_4_3_b.py.md5").touch()
+    assert [run(), run()] == [True, False]
+    for content in (b"one", b"two"):
+        picture.write_bytes(content)
+        monkeypatch.setenv(freshness.PICTURE, str(picture))
+        assert [run(), run()] == [True, False]
+    monkeypatch.delenv(freshness.PICTURE)
+    assert [run(), run()] == [True, False]
+    assert (folder / "plot_4_3_b.py.md5").exists()
+
+
+@pytest.mark.usefixtures("extensions")
 def test_a_build_without_data_says_how_to_supply_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import freshness
     from sphinx.errors import ConfigError
