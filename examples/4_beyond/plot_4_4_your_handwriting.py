@@ -86,7 +86,8 @@ lab.report.reading(
 # What the network sees
 # ---------------------
 # Each digit as the network gets it, below its reading and the probability: 28×28
-# pixels, bright ink, no paper.
+# pixels, bright ink, no paper. If its pen is about as wide as those of the training
+# images, about as many pixels are bright.
 captions = [
     f"{reading}: {sure:.0%}" for reading, sure in zip(readings, confidence, strict=True)
 ]
@@ -109,7 +110,7 @@ lab.report.reading(
     f"The longer side of each digit is 20 pixels, and its centre of mass is at most "
     f"{(centres - 14).abs().max():.1f} pixels off the middle. Of the pixels, "
     f"{inked.mean():.0%} are brighter than 127. In the training images "
-    f"{typical:.0%} are: the pen is about as wide if the two are close."
+    f"{typical:.0%} are."
 )
 
 # %%
@@ -118,10 +119,10 @@ lab.report.reading(
 # We take the digit that the network reads with the highest probability and slide a grey
 # 5×5 patch over it, as page 2.4 does.
 chosen = int(confidence.argmax())
-digit, reading, patch = found.images[chosen], int(readings[chosen]), 5
+digit, reading, patch = found.images[chosen][None], int(readings[chosen]), 5
 hidden = lab.occluded_probabilities(model, digit, patch, fill=128)[0]  # (28, 28, 10)
 figure = lab.plotting.beside_digits(
-    digit[None],
+    digit,
     hidden[None, None, ..., reading],
     title=f"The probability of {reading} under a grey {patch}×{patch} patch",
     unit="probability, by position of the patch's centre",
@@ -156,7 +157,7 @@ attack = lab.targeted_attack(model, digit.repeat(9, 1, 1, 1), targets, start="im
 # %%
 read_as = [reading, *attack.rounded_probabilities.argmax(dim=1).tolist()]
 figure = lab.plotting.montage(
-    torch.cat([digit, attack.rounded[:, 0]]),
+    torch.cat([digit[0], attack.rounded[:, 0]]),
     title=f"A {reading}, and the smallest changes found that are read otherwise",
     unit="intensity",
     limits=(0, 255),

@@ -106,9 +106,10 @@ def reading(
         sure = float(row.max()) >= SURE
         color, line = (BLUE, "-") if sure else (RED, "--")
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, color=color, linestyle=line))
-        axes.annotate(
-            str(int(row.argmax())), (left, top), xytext=(0, 1), textcoords="offset points", color=color, fontsize=9
+        text = axes.annotate(
+            str(int(row.argmax())), (left, top), xytext=(0, 2), textcoords="offset points", color=color
         )
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     axes.set(title=f"What is read (dashed: probability below {SURE:.0%})", xlabel="pixels", ylabel="pixels")
     return figure
 
