@@ -218,10 +218,10 @@ def _warn_of_other_units(images: Tensor, name: str) -> None:
         )
 
 
-def check_labels(labels: object, name: str = "labels", *, listed: bool = False) -> Tensor:
+def check_labels(labels: object, name: str = "labels", *, listed: bool = False, single: bool = False) -> Tensor:
     """Raise unless a value is a vector of class indices: an integer tensor (N,) with values 0..9; return it as int64.
 
-    Where `listed` is set a sequence of integers is accepted as well.
+    Where `listed` is set a sequence of integers is accepted as well, and where `single` is, an index of shape ().
 
     >>> check_labels(torch.tensor([3, 10]))
     Traceback (most recent call last):
@@ -232,14 +232,16 @@ def check_labels(labels: object, name: str = "labels", *, listed: bool = False) 
         labels = list(labels)
     if listed and isinstance(labels, Sequence) and not isinstance(labels, str | bytes):
         labels = torch.tensor([check_integer(label, name, low=0, high=CLASSES - 1) for label in labels]).long()
+    shape = "() or (N,)" if single else "(N,)"
     if not is_dense(labels) or labels.dtype not in INTEGERS:
-        raise TypeError(f"{name}: expected an integer tensor of shape (N,), got {describe(labels)}")
-    if labels.ndim != 1:
-        raise ValueError(f"{name}: expected shape (N,), got {describe(labels)}")
-    outside = ((labels < 0) | (labels >= CLASSES)).nonzero()
+        raise TypeError(f"{name}: expected an integer tensor of shape {shape}, got {describe(labels)}")
+    if labels.ndim != 1 and not (single and labels.ndim == 0):
+        raise ValueError(f"{name}: expected shape {shape}, got {describe(labels)}")
+    outside = ((labels < 0) | (labels >= CLASSES)).reshape(-1).nonzero()
     if len(outside):
         position = int(outside[0])
-        raise ValueError(f"{name}: expected class indices in 0..9, got {int(labels[position])} at position {position}")
+        found = int(labels.reshape(-1)[position])
+        raise ValueError(f"{name}: expected class indices in 0..9, got {found} at position {position}")
     return labels.long()
 
 

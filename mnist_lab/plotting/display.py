@@ -12,7 +12,7 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 
 from mnist_lab._utils.contracts import FilePath, checked
 from mnist_lab._utils.files import written_whole
-from mnist_lab._utils.messages import REPORT_VARIABLE, log
+from mnist_lab._utils.messages import REPORT_VARIABLE, log, printable
 
 NOTEBOOK_BACKENDS = {"nbagg", "notebook"}  # interactive, but only within a notebook
 
@@ -82,7 +82,7 @@ def _write(number: int, path: Path) -> None:
 
 
 def _print(text: str) -> None:
-    """Print a text whose characters the terminal may not know, to a reader that may have gone."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    with suppress(OSError, ValueError):
-        print(text.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201 - the user has to learn where
+    """Print a text to a reader that may have gone, or that a program without a console does not have."""
+    if sys.stdout is not None:
+        with suppress(OSError, ValueError):
+            print(printable(text, sys.stdout))  # noqa: T201 - the user has to learn where

@@ -109,7 +109,9 @@ def test_code_changes_the_key_but_comments_and_docstrings_do_not(
 # Modules that training imports although they cannot change the weights, with the reason.
 WITHOUT_INFLUENCE = {
     "mnist_lab._utils.cache": "a file in the cache is verified when it is read",
+    "mnist_lab._utils.checkers": "arguments are rejected or converted to equal ones",
     "mnist_lab._utils.checks": "arguments are rejected or converted to equal ones",
+    "mnist_lab._utils.constraints": "arguments are rejected or converted to equal ones",
     "mnist_lab._utils.contracts": "arguments are rejected or converted to equal ones",
     "mnist_lab._utils.files": "a file has the content that was written to it",
     "mnist_lab._utils.fingerprint": "it names the files in the cache",

@@ -6,14 +6,15 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from mnist_lab._utils.checks import check_labels
 from mnist_lab._utils.contracts import (
     CLASSES,
     PIXEL_MAX,
     Between,
+    ClassIndices,
     ImageBatch,
     Images,
     Network,
+    Per,
     checked,
     describe,
 )
@@ -26,6 +27,7 @@ BATCH = 112  # occluded images per forward pass: enough to keep two cores busy, 
 
 Digits = Annotated[Tensor, ImageBatch(single=True)]
 Class = Annotated[int, Between(0, CLASSES - 1)]
+Classes = Annotated[Tensor, ClassIndices(single=True), Per("image")]
 Side = Annotated[int, Between(1, SIDE)]
 Fill = Annotated[float, Between(0, PIXEL_MAX)]
 
@@ -34,7 +36,7 @@ Fill = Annotated[float, Between(0, PIXEL_MAX)]
 def occlusion_map(
     model: Network,
     image: Digits,
-    label: Class | Tensor,
+    label: Class | Classes,
     patch: Side = 3,
     fill: Fill | Digits = 128,
     *,
@@ -52,7 +54,7 @@ def occlusion_map(
     image
         One image, (28, 28), (1, 28, 28) or (1, 1, 28, 28), or many, (N, 1, 28, 28); uint8 or float in 0..255.
     label
-        The class of interest, 0..9; for many images a tensor (N,) of them.
+        The class of interest, 0..9, an integer or a tensor (); for many images a tensor (N,) of them.
     patch
         The side of the square in pixels, 1..28. The centre of an even patch is the lower right of its four middle
         pixels: a patch of 2 centred on row r covers the rows r - 1 and r.
@@ -98,12 +100,9 @@ def occlusion_map(
     True
     """
     many = isinstance(label, Tensor) and label.ndim > 0
-    labels = torch.tensor([label]) if isinstance(label, int) else check_labels(label if many else label[None], "label")
-    if not many and len(image) != 1:
+    labels = torch.as_tensor(label).reshape(-1).cpu()
+    if len(image) != len(labels):
         raise ValueError(f"image: expected a single digit for a single label, got {describe(image)}")
-    if len(labels) != len(image):
-        raise ValueError(f"label: expected {len(image)}, one for each image, got {len(labels)}")
-    labels = labels.cpu()
     probabilities = occluded_probabilities(model, image, patch, fill, progress=progress)
     if len(labels) and int(labels.max()) >= probabilities.shape[3]:
         raise ValueError(

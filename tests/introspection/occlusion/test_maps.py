@@ -289,7 +289,7 @@ def test_no_trace_after_an_error() -> None:
         ({"label": -1}, "label: expected an integer in 0..9, got -1"),
         ({"label": "3"}, "label: expected an integer in 0..9"),
         ({"label": torch.tensor(10)}, "label: expected class indices in 0..9"),
-        ({"label": torch.tensor([1, 2])}, "label: expected 1, one for each image, got 2"),
+        ({"label": torch.tensor([1, 2])}, "label: expected 1, one for each of image, got 2"),
         ({"image": torch.zeros(2, 1, 28, 28)}, "image: expected a single digit"),
         ({"image": torch.zeros(28, 27)}, "image: expected shape (28, 28), (1, 28, 28) or (N, 1, 28, 28)"),
         ({"image": torch.zeros(3, 28, 28)}, "image: expected shape (28, 28), (1, 28, 28) or (N, 1, 28, 28)"),
