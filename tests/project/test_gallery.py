@@ -82,18 +82,7 @@ def test_what_counts_as_a_line_of_code() -> None:
     assert not is_wording("print('lab.report.answer')")
 
 
-# Pages that have not been rewritten to this form yet. An entry that has become needless fails.
-FORMER = [
-    "plot_4_1_drawn_digits",
-    "plot_4_2_more_accurate",
-]
-
-
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, marks=[pytest.mark.xfail(strict=True)] if page.stem in FORMER else []) for page in PAGES],
-    ids=lambda page: page.stem,
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_teaches(page: Path) -> None:
     """A page has short cells, readings of its figures, a source, something to try, and a next page."""
     source = page.read_text(encoding="utf-8")
