@@ -2,9 +2,9 @@
 
 The recipe is :meth:`mnist_lab.Recipe.accurate`, but for 20 epochs, twice as long. Every variant of it is trained from
 the same seeds, plain and with batch normalization, and compared with it seed by seed, on the validation images. The
-test images are read once, at the end, and by the networks of the long recipe alone. Networks are kept in the cache, so
-a run that was stopped goes on where it was, and one with more seeds trains those alone. Each of twenty epochs takes
-some seconds on two cores; the whole, an hour and more.
+test images choose nothing: at the end they measure the networks of the long recipe. Networks are kept in the cache, so
+a run that was stopped goes on where it was, and one with more seeds trains those alone. An epoch takes some seconds on
+two cores, and the whole takes more than an hour.
 
     python -m benchmarks.accuracy --seeds 5 --ablation-seeds 3
 """
@@ -34,12 +34,15 @@ PAGE = """
 Accuracy
 ========
 
-Unlike the report, these figures were not computed when the site was built: many networks are trained for them.
-``python -m benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by the recipe of
-:meth:`mnist_lab.Recipe.accurate` for 20 epochs, twice as long as its own; by this long recipe in mixed precision; and
-without each of its parts in turn, from the same seeds. Validation images compare the variants, seed by seed, with the
-95 % interval of the mean difference. The test images are read once, at the end, by the networks of the long recipe
-alone.
+These figures were measured before the site was built, since many networks have to be trained for them.
+``python -m benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by a long recipe and by variants of it, from the
+same seeds. The long recipe is :meth:`mnist_lab.Recipe.accurate` with 20 epochs instead of 10. Every other variant
+changes one part of the long recipe; the default recipe changes all of them.
+
+The variants are compared on the validation images. ``std`` is the standard deviation of the accuracy over the ``n``
+networks, which differ in their seed. A difference is that to the long recipe, the mean over the seeds that both were
+trained from, with its 95 % interval (Student's *t*) in brackets. It holds for these validation images; others would
+give other differences. Nothing was chosen by the test images. At the end they measure the networks of the long recipe.
 """
 
 
@@ -56,7 +59,7 @@ class Result:
     validation
         Validation accuracy from each seed, 0..1.
     test
-        Test accuracy from each seed; empty but for the recipe itself.
+        Test accuracy from each seed; empty but for the long recipe.
     """
 
     variant: str
@@ -68,7 +71,7 @@ class Result:
 def main() -> None:
     """Train what is not trained yet, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5, help="of the recipe itself (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=5, help="of the long recipe (default: %(default)s)")
     parser.add_argument("--ablation-seeds", type=int, default=3, help="of each variant (default: %(default)s)")
     parser.add_argument(
         "--ablation-networks", choices=NAMES, nargs="+", default=list(NAMES), help="which the variants are trained as"
@@ -86,7 +89,7 @@ def main() -> None:
         if networks := _networks(dataset, name, variant, count):
             results.append(Result(variant, name, tuple(network.validation_accuracy for network in networks)))
             keep(results, where)  # so that what was stopped has its table too
-    # Nothing is chosen any more: the test images are read.
+    # Nothing is chosen any more.
     for number, result in enumerate(results):
         if result.variant == RECIPE:
             networks = _networks(dataset, result.network, RECIPE, options.seeds)
@@ -117,10 +120,10 @@ def points(values: Sequence[float]) -> str:
     """Accuracies as text: the mean in per cent, the standard deviation over the seeds in points, and their number.
 
     >>> points([0.995, 0.997])
-    '99.60 % ± 0.14 (n = 2)'
+    '99.60 % (std 0.14, n = 2)'
     """
-    std = f" ± {100 * stdev(values):.2f}" if len(values) > 1 else ""
-    return f"{100 * mean(values):.2f} %{std} (n = {len(values)})"
+    std = f"std {100 * stdev(values):.2f}, " if len(values) > 1 else ""
+    return f"{100 * mean(values):.2f} % ({std}n = {len(values)})"
 
 
 def given(result: Result, recipe: Result) -> str:
@@ -151,8 +154,8 @@ def tested(results: list[Result]) -> list[str]:
             low, high = 100 * interval.low, 100 * interval.high
             seeds = ", ".join(f"{100 * accuracy:.2f}" for accuracy in result.test)
             sentences.append(
-                f"Test accuracy, {result.network}: {points(result.test)}, 95 % interval of the mean {low:.2f} to "
-                f"{high:.2f} %; seed by seed {seeds}."
+                f"Test accuracy of the long recipe, {result.network}: {points(result.test)}, 95 % interval of the mean "
+                f"{low:.2f} to {high:.2f} %; seed by seed {seeds}."
             )
     return sentences
 

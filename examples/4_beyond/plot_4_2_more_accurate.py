@@ -53,15 +53,15 @@ figure = lab.plotting.montage(
 # %%
 part = dataset.train[:2000]
 distorted = distort(part.images, random).round().byte()
-before, after = (
+undistorted, worse = (
     lab.evaluate(default[0].model, lab.Split(images, part.labels)).error
     for images in (part.images, distorted)
 )
 lab.report.reading(
     f"Of {len(part):,} training images, the default network of seed 0 misclassifies "
-    f"{before:.1%} as they are and {after:.1%} distorted: the copies are "
-    f"{'harder' if after > before else 'not harder'} to classify than the images that "
-    "it learned from."
+    f"{undistorted:.1%} as they are and {worse:.1%} distorted: the copies are "
+    f"{'harder' if worse > undistorted else 'not harder'} to classify than the images "
+    "that it learned from."
 )
 
 # %%
@@ -92,7 +92,7 @@ figure = lab.plotting.training_curves(accurate.history)
 
 # %%
 history, usual = accurate.history, default[0].history
-lowest = 1 + history.validation_loss.index(min(history.validation_loss))
+best_epoch = 1 + history.validation_loss.index(min(history.validation_loss))
 gap, usual_gap = (
     100 * (h.validation_error[-1] - h.train_error[-1]) for h in (history, usual)
 )
@@ -104,8 +104,8 @@ lab.report.reading(
     f"{usual.train_error[-1]:.2%} and {usual.validation_error[-1]:.2%}, a gap of "
     f"{usual_gap:.2f} points. The loss of a batch never reaches the floor of "
     f"{floor:.2f} nats; the lowest is {min(history.batch_loss):.2f}. The validation "
-    f"loss is lowest after epoch {lowest}: it has plain labels, and smoothed labels "
-    "teach the network not to be certain."
+    f"loss is lowest after epoch {best_epoch}: it has plain labels, and smoothed "
+    "labels teach the network not to be certain."
 )
 
 # %%

@@ -79,7 +79,7 @@ class Dataset:
     name
         ``"mnist"`` or ``"synthetic"``, or a name of your own.
     train, validation, test
-        The three splits. Validation chooses; the test set is read once, at the end.
+        The three splits. Validation chooses; the test images only measure.
 
     Raises
     ------
