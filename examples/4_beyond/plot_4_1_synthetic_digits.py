@@ -241,5 +241,6 @@ else:
 lab.report.answer("4.1", text, dataset=dataset)
 
 # %%
+
 # sphinx_gallery_thumbnail_number = 2
 lab.plotting.show()

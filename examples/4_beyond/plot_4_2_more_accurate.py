@@ -288,5 +288,6 @@ lab.report.answer(
 )
 
 # %%
+
 # sphinx_gallery_thumbnail_number = 1
 lab.plotting.show()
