@@ -1,9 +1,11 @@
 """The form of a page of the gallery: its answer in a box at the top, the readings of its figures as paragraphs.
 
 A page prints both, so that a script on a terminal and a notebook show them too. The code that only words them is folded
-away on the site and left out of the PDF.
+away on the site. The PDF leaves it out, and so it does with code that only draws and with what a reader would try on a
+computer.
 """
 
+import ast
 import itertools
 import re
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from sphinx_gallery.directives import imgsgnode
 
 logger = logging.getLogger(__name__)
 READING = "What is seen:"
+NOT_PRINTED = {"Try it", "See also"}  # headings of what is of use beside the running page
 
 
 def is_wording(code: str) -> bool:
@@ -36,6 +39,18 @@ def words_the_answer(code: str) -> bool:
 def only_shows(code: str) -> bool:
     """True for a cell that a script needs to show its figures, and that does nothing on the site."""
     return code.strip() == "lab.plotting.show()"
+
+
+def only_draws(code: str) -> bool:
+    """True for a cell that draws a figure of what cells before it have measured.
+
+    >>> only_draws("figure = lab.plotting.montage(images)"), only_draws("images = images[:5]")
+    (True, False)
+    """
+    statements = ast.parse(code).body
+    return bool(statements) and all(
+        isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "figure" for statement in statements
+    )
 
 
 def pieces(output: str) -> list[tuple[str, str]]:
@@ -172,7 +187,7 @@ class WithoutLinkedVariables(SphinxPostTransform):
 
 
 class ForPrint(SphinxPostTransform):
-    """Remove the code that words sentences, and the list of related pages, from the PDF."""
+    """Leave out of the PDF what a reader of paper does not need."""
 
     formats = ("latex",)
     default_priority = 50  # before report_pdf lays out what stays
@@ -180,6 +195,12 @@ class ForPrint(SphinxPostTransform):
     def run(self, **_kwargs: Any) -> None:
         for node in list(self.document.findall(wording)):
             node.parent.remove(node)
+        for section in list(self.document.findall(nodes.section)):
+            if section[0].astext() in NOT_PRINTED:
+                section.parent.remove(section)
+        for block in list(self.document.findall(nodes.literal_block)):
+            if block.get("language") == "Python" and only_draws(block.astext()):
+                block.parent.remove(block)
         for rubric in list(self.document.findall(nodes.rubric)):
             if rubric.astext() == self.config.sphinx_gallery_conf["recommender"]["rubric_header"]:
                 section = rubric.parent

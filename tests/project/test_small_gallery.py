@@ -95,6 +95,9 @@ lab.report.reading(f"The error falls to {errors[1]:.0%}, which is well-known. " 
 print("a third number: 7")
 
 # %%
+figure = axes.get_figure()
+
+# %%
 # Try it
 # ------
 # Change the line. See :doc:`plot_1_2_next`.
@@ -242,7 +245,8 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
         fold.extract()
     code = [block.get_text() for block in content.find_all("pre")]
     assert code[0].startswith("import torch")
-    assert code[1:] == ["a number: 5\n", "another number: 6\n", "a third number: 7\n"], "the prints stay in order"
+    prints = ["a number: 5\n", "another number: 6\n", "a third number: 7\n"]
+    assert code[1:] == [*prints, "figure = axes.get_figure()\n"], "the prints stay in order"
     reading = content.select_one("p.reading")
     assert reading is not None
     assert (
@@ -291,8 +295,9 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     assert "\\beta \\lVert x" in tex
     assert "another number" in tex
     assert "An experiment for the web page" in tex
-    for left_out in ("The answer", "Answer to", "PYG{n}{report}", "PYG{n}{plotting}", "Related pages"):
-        assert left_out not in tex
+    left_out = ("The answer", "Answer to", "PYG{n}{report}", "PYG{n}{plotting}", "Related pages")
+    for text in (*left_out, "PYG{n}{figure} ", "Change the line", "thumbnail"):
+        assert text not in tex, text
 
     tags = content.select(".sphx-glr-example-tags a")
     assert [tag.get_text() for tag in tags] == ["filters", "a control"]
