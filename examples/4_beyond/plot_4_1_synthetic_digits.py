@@ -243,4 +243,5 @@ lab.report.answer("4.1", text, dataset=dataset)
 # %%
 
 # sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_tags = ["synthetic digits", "evaluation"]
 lab.plotting.show()

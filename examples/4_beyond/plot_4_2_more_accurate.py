@@ -74,6 +74,7 @@ recipe = lab.Recipe.accurate()
 epsilon, label, p = recipe.label_smoothing, torch.tensor([3]), torch.ones(10) / 10
 q = torch.full((10,), epsilon / 10)
 q[label] += 1 - epsilon
+# sphinx_gallery_exercise = "by_hand: the cross-entropy of p with the smoothed label q"
 by_hand = -(q * p.log()).sum()
 by_torch = functional.cross_entropy(p.log()[None], label, label_smoothing=epsilon)
 torch.testing.assert_close(by_torch, by_hand)
@@ -290,4 +291,5 @@ lab.report.answer(
 # %%
 
 # sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_tags = ["training", "paired comparison"]
 lab.plotting.show()
