@@ -50,11 +50,10 @@ figure = lab.plotting.montage(
 )
 
 # %%
-several = [digit for digit, families in enumerate(FAMILIES) if len(families) > 1]
+counts = [len(families) for families in FAMILIES]
 lab.report.reading(
     "All ten drawings have a line of the same width, and nothing in them is random. "
-    f"There are {sum(map(len, FAMILIES))} families in all; "
-    f"{', '.join(map(str, several))} have more than one."
+    f"A class has {min(counts)} to {max(counts)} families, {sum(counts)} in all."
 )
 
 # %%
@@ -78,7 +77,7 @@ def first(split: lab.Split, count: int = 5) -> torch.Tensor:
 # %%
 figure = lab.plotting.montage(
     torch.cat([first(kind.train) for kind in kinds.values()], dim=1).flatten(0, 1),
-    title=" (left) and ".join(kinds) + (" (right)" if len(kinds) > 1 else ""),
+    title="Synthetic" + (" (left) and real (right)" if len(kinds) > 1 else ""),
     unit="intensity",
     limits=(0, 255),
     columns=5 * len(kinds),
@@ -131,9 +130,9 @@ for (trained_on, tested_on), result in results.items():
     print(f"trained on {trained_on}, tested on {tested_on}: {accuracy(result)}")
 crossed = {pair: r for pair, r in results.items() if pair[0] != pair[1]} or results
 figure = lab.plotting.estimates(
-    {f"{a}, tested on {b}": by_class(result) for (a, b), result in crossed.items()},
+    {f"trained on {a}, tested on {b}": by_class(r) for (a, b), r in crossed.items()},
     list(map(str, range(10))),
-    title="Accuracy by class: trained on ...",
+    title="Accuracy by class",
     unit="share classified correctly",
 )
 

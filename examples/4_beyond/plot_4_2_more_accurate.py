@@ -138,8 +138,8 @@ figure = lab.plotting.estimates(
 before, after = results[accurate.seed], results[-1]
 gained = int((after.correct & ~before.correct).sum())
 lost = int((before.correct & ~after.correct).sum())
-right = (result.correct.double().tolist() for result in (before, after))
-effect = lab.stats.paired_comparison(*right)
+right = [result.correct.double().tolist() for result in (before, after)]
+effect = lab.stats.paired_comparison(right[0], right[1])
 change = (
     f"{100 * effect.mean:+.2f} points ({effect.confidence:.0%} interval "
     f"{100 * effect.low:+.2f} to {100 * effect.high:+.2f})"
