@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from benchmarks.attacks import foolbox_pairs, noise
+from benchmarks.busy import beside_programs
 from benchmarks.imports import imports
 from benchmarks.measure import RESULTS, Row, busy, environment, told, write
 from benchmarks.occlusion import occlusion
@@ -21,6 +22,7 @@ from benchmarks.training import epoch, memory, to_99
 BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "epoch": epoch,
     "to-99": to_99,
+    "busy": beside_programs,
     "memory": memory,
     "occlusion": occlusion,
     "noise": noise,

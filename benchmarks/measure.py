@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -107,13 +108,17 @@ def timed(work: Callable[[], object]) -> Callable[[], float]:
 
 
 @contextmanager
-def apart() -> Iterator[Callable[..., Any]]:
+def apart(**variables: str) -> Iterator[Callable[..., Any]]:
     """Give a way to call functions in a process of its own, the same for every call, for as long as the block runs.
+
+    It starts with the given environment variables.
 
     What one contestant leaves behind, such as memory that is kept, then neither helps nor hinders the other: each is
     measured as in the program of somebody who uses it alone.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        with patch.dict(os.environ, variables):
+            process.submit(int).result()
         yield lambda function, *arguments: process.submit(function, *arguments).result()
 
 
