@@ -55,7 +55,7 @@ def expected_warning() -> type[Warning]:
 def networks() -> list["Order"]:
     """The networks that pages load, the longest training first."""
     from mnist_lab import Recipe, load_dataset  # noqa: PLC0415
-    from mnist_lab.training.many import NAMES, SEEDS  # noqa: PLC0415
+    from mnist_lab.training.zoo import NAMES, SEEDS  # noqa: PLC0415
 
     dataset = load_dataset()
     orders: list[Order] = [("robust", Recipe.robust(), dataset), ("plain", Recipe.accurate(), dataset)]

@@ -230,6 +230,5 @@ lab.report.answer(
 # %%
 
 # sphinx_gallery_thumbnail_number = 2
-# sphinx_gallery_parallel = False
 # sphinx_gallery_tags = ["training", "paired comparison"]
 lab.plotting.show()

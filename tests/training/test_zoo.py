@@ -204,7 +204,7 @@ def test_the_best_of_the_ten_networks_is_chosen_by_validation_accuracy(
     bar_dataset: lab.Dataset,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = []
+    asked: list[tuple[str, int]] = []
 
     def train_missing(orders: list[many.Order], *, progress: bool) -> list[SimpleNamespace]:
         assert progress is False
