@@ -260,4 +260,5 @@ lab.report.answer(
 # network is trained and all its noise seeds.
 
 # sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_tags = ["gradient ascent", "control"]
 lab.plotting.show()

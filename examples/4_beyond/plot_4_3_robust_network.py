@@ -402,4 +402,5 @@ lab.report.answer(
 # images of an ordinary network look as they do.
 
 # sphinx_gallery_thumbnail_number = 3
+# sphinx_gallery_tags = ["adversarial training", "gradient ascent", "targeted attack"]
 lab.plotting.show()
