@@ -196,7 +196,7 @@ class ForPrint(SphinxPostTransform):
         for node in list(self.document.findall(wording)):
             node.parent.remove(node)
         for section in list(self.document.findall(nodes.section)):
-            if section[0].astext() in NOT_PRINTED:
+            if section[0].astext() in NOT_PRINTED or any(node.tagname == "live" for node in section):
                 section.parent.remove(section)
         for block in list(self.document.findall(nodes.literal_block)):
             if block.get("language") == "Python" and only_draws(block.astext()):
