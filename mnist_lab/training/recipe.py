@@ -119,7 +119,11 @@ class Recipe:
     @classmethod
     @checked
     def robust(cls, seed: Seed = 0) -> Self:
-        """Adversarial training: small changes of an image are not to change its class."""
+        """Adversarial training within an L2 radius of 2 (intensities 0..1): small changes are not to change the class.
+
+        Two gradient steps on the images precede each step on the weights, so an epoch takes about three times as long.
+        A larger radius costs accuracy and gave no larger least distortion; a single step gave a smaller one.
+        """
         return cls(epochs=3, warmup=0.3, adversarial_radius=2.0 * 255, seed=seed)
 
 
