@@ -74,11 +74,11 @@ recipe = lab.Recipe.accurate()
 epsilon, label, p = recipe.label_smoothing, torch.tensor([3]), torch.ones(10) / 10
 q = torch.full((10,), epsilon / 10)
 q[label] += 1 - epsilon
+floor = float(-(q * q.log()).sum())
 # sphinx_gallery_exercise = "by_hand: the cross-entropy of p with the smoothed label q"
 by_hand = -(q * p.log()).sum()
 by_torch = functional.cross_entropy(p.log()[None], label, label_smoothing=epsilon)
 torch.testing.assert_close(by_torch, by_hand)
-floor = float(-(q * q.log()).sum())
 print(f"weight of the true class {float(q[3]):.2f}, of each other class {q[0]:.2f}")
 print(f"lowest possible loss {floor:.3f} nats, {by_hand:.3f} for equal probabilities")
 
@@ -116,6 +116,7 @@ lab.report.reading(
 # with the default network of its own seed, image by image.
 networks = [*default, accurate]
 results = [lab.evaluate(network.model, dataset.test) for network in networks]
+before, after = results[accurate.seed], results[-1]
 labels = [f"default,\nseed {network.seed}" for network in default]
 labels.append(f"accurate,\nseed {accurate.seed}")
 
@@ -135,7 +136,6 @@ figure = lab.plotting.estimates(
 )
 
 # %%
-before, after = results[accurate.seed], results[-1]
 gained = int((after.correct & ~before.correct).sum())
 lost = int((before.correct & ~after.correct).sum())
 right = [result.correct.double().tolist() for result in (before, after)]
