@@ -17,6 +17,7 @@ QUIET = 5.0  # standard deviations of the noise below which nothing is ink
 COARSE = 256  # pixels of the longer side of the picture in which the paper is looked for
 LARGEST_TURN, LEVEL = 12.0, 0.5  # degrees that a sheet may be turned by, and that do not matter
 SHARPER = 1.05  # how much better rows have to be seen at another angle
+DARK = 0.75  # at this share of the contrast of ink there is no printed line
 FEW = 6  # strokes that show whether a sheet is turned
 
 
@@ -38,7 +39,7 @@ def contrast_of(grey: NDArray[np.uint8]) -> Floats:
 
 def _is_negative(light: Floats) -> bool:
     """Whether ink is lighter than paper: the few pixels that differ most from their surroundings are."""
-    away = light - ndimage.gaussian_filter(light, max(light.shape) / 4, mode="nearest")
+    away = light - ndimage.gaussian_filter(light, max(light.shape) / 12, mode="nearest")
     return bool((away**3).mean() > 0)
 
 
@@ -102,7 +103,8 @@ def turned_upright(contrast: Floats, ink: float) -> tuple[Floats, Flags, float]:
     A picture of a few strokes stays as it is: they have no rows.
     """
     mask, inside = contrast > EDGE * ink, np.ones(contrast.shape, np.float32)
-    angle = _angle(mask) if ndimage.label(mask)[1] >= FEW else 0.0
+    strokes = ndimage.label(contrast > DARK * ink)[1]  # without the printed lines, which would join them
+    angle = _angle(mask) if strokes >= FEW else 0.0
     if abs(angle) < LEVEL:
         angle = 0.0
     else:
@@ -139,7 +141,7 @@ def without_lines(contrast: Floats, ink: float) -> Flags:
             line = dense & view & ~ndimage.binary_opening(view, np.ones((thin + 1, 1)))
             if line.any():
                 line_ink = float(np.median(values[line]))
-                if line_ink < 0.75 * ink:  # a stroke along the line is darker
+                if line_ink < DARK * ink:  # a stroke along the line is darker
                     line &= values < (line_ink + ink) / 2
                 inked[line] = False
                 crossed = ndimage.binary_closing(inked, np.ones((2 * thin + 1, 1)))  # strokes that cross the line

@@ -43,8 +43,9 @@ def digits_in(
     pieces, count = ndimage.label(mask, np.ones((3, 3)))
     boxes, every = _boxes(pieces), np.arange(1, count + 1)
     at_edge = np.asarray(ndimage.maximum(edge, pieces, every), bool)
+    areas = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
     pale = np.asarray(ndimage.maximum(darkness, pieces, every)) < PALE
-    kept = np.flatnonzero(_are_strokes(boxes, at_edge, max(mask.shape)) & ~(at_edge & pale))
+    kept = np.flatnonzero(_are_strokes(boxes, areas, at_edge, max(mask.shape)) & ~(at_edge & pale))
     if len(kept) > MOST:
         raise ValueError(f"picture: expected at most {MOST} digits, got {len(kept)} strokes; a page of text?")
     owner = np.zeros(len(boxes) + 1, np.int32)  # of each piece its digit, 0 for specks
@@ -91,14 +92,19 @@ def _sides(boxes: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
 
 
-def _are_strokes(boxes: Boxes, at_edge: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
-    """Neither specks nor the edge of what lies below the paper."""
+def _are_strokes(boxes: Boxes, areas: NDArray[np.int64], at_edge: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
+    """Neither specks nor the edge of the paper on what lies below it."""
     size = np.maximum(*_sides(boxes))
     large = size >= SMALLEST
-    framing = at_edge & (size > 0.6 * longest)
-    if (large & ~at_edge).sum() >= 3:
+    thin = areas < 0.02 * size * (boxes[:, 2:] - boxes[:, :2]).sum(axis=1)
+    framing = (size > 0.4 * longest) & (at_edge | thin)
+    if (large & ~framing).sum() >= 3:
         large &= ~framing
-    typical = np.median(size[large & (size > 0.25 * size[large].max(initial=0))]) if large.any() else 0
+    if not large.any():
+        return large
+    order = np.flatnonzero(large)[np.argsort(size[large])]
+    ink = np.cumsum(areas[order])
+    typical = size[order][np.searchsorted(ink, ink[-1] / 2)]  # half of the ink is in smaller strokes
     return large & (size > np.where(at_edge, 0.5, 0.25) * typical)
 
 

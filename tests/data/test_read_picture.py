@@ -276,3 +276,12 @@ def test_light_on_a_sheet() -> None:
     assert even.unique().numel() == 1
     assert abs(falling[0, -1] / falling[0, 0] - 0.5) < 0.01
     assert abs(shadow.min() / shadow.max() - 0.6) < 0.01
+
+
+def test_the_table_below_the_paper_is_not_read(sheet: Sheet) -> None:
+    paper = pixels(sheet)
+    table = np.full((paper.shape[0] + 120, paper.shape[1] + 200), 60, np.uint8)
+    table[60:-60, 100:-100] = paper
+    found, expected = lab.read_picture(table), lab.read_picture(paper)
+    assert len(found) == len(expected)
+    assert (found.boxes - expected.boxes - torch.tensor([100, 60, 100, 60])).abs().max() <= 1
