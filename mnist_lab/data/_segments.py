@@ -95,7 +95,7 @@ def _sides(boxes: Boxes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _are_strokes(boxes: Boxes, areas: NDArray[np.int64], at_edge: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     """Neither specks nor the edge of the paper on what lies below it."""
     size = np.maximum(*_sides(boxes))
-    large = size >= SMALLEST
+    large: NDArray[np.bool_] = size >= SMALLEST
     thin = areas < 0.02 * size * (boxes[:, 2:] - boxes[:, :2]).sum(axis=1)
     framing = (size > 0.4 * longest) & (at_edge | thin)
     if (large & ~framing).sum() >= 3:
@@ -105,7 +105,8 @@ def _are_strokes(boxes: Boxes, areas: NDArray[np.int64], at_edge: NDArray[np.boo
     order = np.flatnonzero(large)[np.argsort(size[large])]
     ink = np.cumsum(areas[order])
     typical = size[order][np.searchsorted(ink, ink[-1] / 2)]  # half of the ink is in smaller strokes
-    return large & (size > np.where(at_edge, 0.5, 0.25) * typical)
+    large &= size > np.where(at_edge, 0.5, 0.25) * typical
+    return large
 
 
 def _one_digit(boxes: Boxes) -> NDArray[np.int32]:
