@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.patches import Rectangle
+from matplotlib.text import Annotation
 
 import mnist_lab as lab
 
@@ -84,7 +86,9 @@ def test_readings_stand_at_their_digits() -> None:
     probabilities = torch.tensor([[0.0, 0.95, 0.05], [0.3, 0.2, 0.5]])
     figure = lab.plotting.reading(found, torch.nn.functional.pad(probabilities, (0, 7)))
     (axes,) = figure.axes
-    assert axes.images[0].get_extent() == [0, 200, 100, 0]
-    assert [patch.get_bbox().extents.tolist() for patch in axes.patches] == found.boxes.tolist()
+    assert tuple(axes.images[0].get_extent()) == (0, 200, 100, 0)
+    boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert [list(box.get_bbox().extents) for box in boxes] == found.boxes.tolist()
     assert [patch.get_linestyle() for patch in axes.patches] == ["-", "--"]
-    assert [(text.get_text(), *text.xy) for text in axes.texts] == [("1", 40, 20), ("2", 140, 20)]
+    captions = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert [(text.get_text(), *text.xy) for text in captions] == [("1", 40, 20), ("2", 140, 20)]
