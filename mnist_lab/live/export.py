@@ -16,7 +16,7 @@ from mnist_lab._utils.contracts import FilePath, NotBlank, checked, describe
 from mnist_lab._utils.files import written_whole
 from mnist_lab._utils.network import running
 from mnist_lab.data.dataset import Split, load_dataset
-from mnist_lab.data.handwriting import as_mnist
+from mnist_lab.data.handwriting import read_picture
 from mnist_lab.introspection.occlusion.maps import occlusion_map
 from mnist_lab.model import DigitCNN
 from mnist_lab.training.evaluation import evaluate
@@ -160,7 +160,7 @@ def reference(model: DigitCNN, digits: Split) -> dict[str, Any]:
     """What PyTorch computes for some digits: a page compares its own results with these.
 
     The gradient is that of the logit of the class after the true one. The map is that of a 5x5 patch of intensity 128
-    on the first digit. The picture is the first digit enlarged, and what it is normalized to.
+    on the first digit. The picture is a drawing, and what :func:`mnist_lab.read_picture` makes of it.
     """
     targets = (digits.labels[:GRADIENTS] + 1) % 10
     with running(model, gradients=True) as runner:
@@ -168,7 +168,6 @@ def reference(model: DigitCNN, digits: Split) -> dict[str, Any]:
         logits = runner.logits(images)
         chosen = logits[:GRADIENTS].gather(1, targets.to(logits.device)[:, None]).sum()
         (gradients,) = torch.autograd.grad(chosen, images)
-    ink = functional.interpolate(digits.images[:1].float().cpu(), size=(120, 90), mode="bilinear").round()[0, 0]
     first = occlusion_map(model, digits.images[0], int(digits.labels[0]), patch=5, fill=128)
     return {
         "images": encoded(pixels(digits.images)),
@@ -176,5 +175,26 @@ def reference(model: DigitCNN, digits: Split) -> dict[str, Any]:
         "logits": logits.tolist(),
         "gradients": encoded(gradients[:GRADIENTS].flatten(1).float().cpu().numpy()),
         "occlusion": first.flatten().tolist(),
-        "picture": {"width": 90, "ink": encoded(ink.byte().numpy()), "digit": as_mnist(ink).flatten().tolist()},
+        "picture": {
+            "width": drawing().shape[1],
+            "ink": encoded(drawing()),
+            "digit": read_picture(drawing()).images[0].flatten().tolist(),
+        },
     }
+
+
+def drawing() -> np.ndarray:
+    """A drawn 4, light on dark, with soft edges, uint8 (270, 300).
+
+    >>> read_picture(drawing())
+    1 digit in a picture of 300 x 270 pixels
+    """
+    ink = torch.zeros(1, 1, 270, 300)
+    for rows, columns in (
+        ((40, 150), (70, 92)),
+        ((135, 158), (70, 230)),
+        ((60, 240), (180, 203)),
+        ((143, 146), (230, 238)),
+    ):
+        ink[..., slice(*rows), slice(*columns)] = 255
+    return functional.avg_pool2d(ink, 5, stride=1, padding=2)[0, 0].round().byte().numpy()
