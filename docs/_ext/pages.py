@@ -196,8 +196,10 @@ class ForPrint(SphinxPostTransform):
         for node in list(self.document.findall(wording)):
             node.parent.remove(node)
         for section in list(self.document.findall(nodes.section)):
-            if section[0].astext() in NOT_PRINTED or any(node.tagname == "live" for node in section):
+            if section[0].astext() in NOT_PRINTED:
                 section.parent.remove(section)
+            elif experiments := [node for node in section if node.tagname == "live"]:
+                section.replace_self([line for node in experiments for line in node])
         for block in list(self.document.findall(nodes.literal_block)):
             if block.get("language") == "Python" and only_draws(block.astext()):
                 block.parent.remove(block)

@@ -101,7 +101,7 @@ mnistLab.digit = (() => {
         sum += light[row * width + column];
       return sum / factor ** 2;
     });
-    const around = blurred(small, Math.max(small.width, small.height) / 4).values;
+    const around = blurred(small, Math.max(small.width, small.height) / 12).values;
     if (small.values.reduce((sum, value, i) => sum + (value - around[i]) ** 3, 0) > 0) { // ink is lighter than paper
       light = light.map(value => 257 - value);
       small.values = small.values.map(value => 257 - value);

@@ -98,11 +98,16 @@ print("a third number: 7")
 figure = axes.get_figure()
 
 # %%
+# Your own digit
+# --------------
+# Draw it.
+#
+# .. live:: units
+
+# %%
 # Try it
 # ------
 # Change the line. See :doc:`plot_1_2_next`.
-#
-# .. live:: units
 
 # %%
 # The answer
@@ -234,7 +239,7 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     answer = "Yes: the error falls to 20%. " + "It falls. " * 20
     assert [part.get_text() for part in box.find_all("p")] == ["Answer", answer.strip()]
     headings = [heading.get_text().strip("¶#") for heading in content.find_all("h2")]
-    assert headings == ["The curve", "Try it"], "nothing is left below the heading of the answer"
+    assert headings == ["The curve", "Your own digit", "Try it"], "nothing is left below the heading of the answer"
 
     folds = content.find_all("details")
     for fold, of in zip(folds, ("answer", "sentence"), strict=True):
@@ -294,8 +299,9 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     assert "\\sphinxstylestrong{What is seen:} The error falls" in tex
     assert "\\beta \\lVert x" in tex
     assert "another number" in tex
+    assert "An experiment for the web page, in a browser" in tex
     left_out = ("The answer", "Answer to", "PYG{n}{report}", "PYG{n}{plotting}", "Related pages")
-    for text in (*left_out, "PYG{n}{figure} ", "Change the line", "thumbnail", "An experiment"):
+    for text in (*left_out, "PYG{n}{figure} ", "Change the line", "thumbnail", "Draw it."):
         assert text not in tex, text
 
     tags = content.select(".sphx-glr-example-tags a")
