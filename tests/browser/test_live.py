@@ -271,7 +271,7 @@ def test_a_photo_is_read(site: Site, fresh: Page) -> None:
     fresh.goto(site.url(LAB))
     payload = photo(fresh)
     fresh.get_by_label("Photo of a digit").set_input_files(payload)
-    expect(said(fresh, "probabilities")).to_contain_text("Classified as 3")
+    expect(said(fresh, "probabilities")).to_contain_text("Classified as 3", timeout=30_000)
     press(fresh, "probabilities", "Clear")
     transfer = fresh.evaluate_handle(
         """text => {
@@ -282,7 +282,7 @@ def test_a_photo_is_read(site: Site, fresh: Page) -> None:
         base64.b64encode(payload["buffer"]).decode(),
     )
     pad(fresh).dispatch_event("drop", {"dataTransfer": transfer})
-    expect(experiment(fresh, "probabilities").locator("tr.live-best th")).to_have_text("3")
+    expect(experiment(fresh, "probabilities").locator("tr.live-best th")).to_have_text("3", timeout=30_000)
     not_one: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": io.BytesIO(b"no picture").getvalue()}
     fresh.get_by_label("Photo of a digit").set_input_files(not_one)
     expect(experiment(fresh, "probabilities").locator(".live-status")).to_contain_text("not a picture")
