@@ -21,8 +21,9 @@ AT_ONCE = 64  # images per forward pass: more of them leave the processor's cach
 MULTIPLE = 4
 
 SEARCH_START = 2.0 * PIXEL_MAX  # L2 distance at which the first beta balances the penalty and the gradient
-SEARCH_MOVE = (0.3, 0.05)  # fraction of the distance to that balance that a step covers, first and last
-SEARCH_CHANGE = (0.1, 0.01)  # relative change of beta per step, before the first success and in the last step
+SEARCH_MOVE = (1.0, 0.01)  # fraction of the distance to that balance that a step covers, first and last
+SEARCH_CHANGE = (0.15, 0.003)  # relative change of beta per step, before the first success and in the last step
+SEARCH_NOISE = (20.0, 0.1)  # standard deviation of the noise on what the network sees, first and last
 SEARCH_MARGIN = 0.01  # logits by which a success has to be clear, so that rounding does not undo it
 SEARCH_STEP = 1.0 * PIXEL_MAX  # longest step, in L2: a beta near zero must not throw an image across the pixel range
 
@@ -192,15 +193,22 @@ def gradient_ascent(
 
 
 def search(
-    runner: Runner, images: Tensor, cost: Cost, steps: int, callback: Callback | None, confidence: float = 0.0
+    runner: Runner,
+    images: Tensor,
+    cost: Cost,
+    steps: int,
+    callback: Callback | None,
+    confidence: float = 0.0,
+    seed: int = 0,
 ) -> Trajectory:
     """Search for the largest beta with which the rounded image is classified as its target: the least distortion.
 
-    The update is that of gradient ascent, X <- X + step_size * dC/dX. The network sees only the image rounded to uint8,
-    so every success holds for the stored image. A row's step size is a fraction of 784 / (2 beta), the step to the
-    balance of the penalty and the gradient, and a step is at most 255 long. Beta rises after every success and falls
-    after every failure, by ever less, so that the row settles at the decision boundary. The nearest success is
-    returned.
+    The update is that of gradient ascent, X <- X + step_size * dC/dX. A row's step size is a fraction of
+    784 / (2 beta), the step to the balance of the penalty and the gradient, and a step is at most 255 long. Since the
+    fraction falls from 1, the change of an image is a moving average of gradients. They are taken with ever less noise
+    on the image: on average they are those of a smoother cost, which has fewer poor maxima. Beta rises after every
+    success and falls after every failure, by ever less, so that the row settles at the decision boundary. The network
+    sees only images rounded to uint8, so every success holds for the stored image. The nearest success is returned.
     """
     originals = cost.originals
     assert originals is not None
@@ -214,9 +222,14 @@ def search(
 
     beta = PIXELS / 2 * gradient.flatten(1).norm(dim=1).clamp_min(1e-9) / SEARCH_START
     images, trace = images.clamp(0, PIXEL_MAX), []
+    generator = torch.Generator().manual_seed(seed)
     for step in range(steps + 1):
-        move, change = (first * (last / first) ** (step / steps) for first, last in (SEARCH_MOVE, SEARCH_CHANGE))
-        seen = images.round()
+        move, change, sigma = (
+            first * (last / first) ** (step / steps) for first, last in (SEARCH_MOVE, SEARCH_CHANGE, SEARCH_NOISE)
+        )
+        # One noise image for all rows, so that no row depends on its batch.
+        ripple = sigma * torch.randn(1, 28, 28, generator=generator, dtype=torch.float32).to(images)
+        seen = (images + ripple).round().clamp(0, PIXEL_MAX)
         cost = replace(cost, beta=beta)
         logits, value, gradient = cost.gradient(runner, seen)
         trace.append(torch.stack([value, of_target(logits, cost.targets)]))
@@ -230,10 +243,12 @@ def search(
         distance, found_beta = torch.where(closer, away, distance), torch.where(closer, beta, found_beta)
         solved |= success
 
-        step_size = move * PIXELS / 2 / beta
+        pull = 2 * beta[:, None, None, None] / PIXELS
+        slope = gradient + pull * (seen - originals)  # of the objective alone: the noise must not pull
         # A row that fails lowers its beta, which lengthens its step. Without a limit it would run away.
-        step_size = torch.minimum(step_size, SEARCH_STEP / gradient.flatten(1).norm(dim=1).clamp_min(1e-9))
-        images = (images + step_size[:, None, None, None] * gradient).clamp(0, PIXEL_MAX)
+        step_size = (move * PIXELS / 2 / beta).minimum(SEARCH_STEP / slope.flatten(1).norm(dim=1).clamp_min(1e-9))
+        ascent = slope - pull * (images - originals)
+        images = (images + step_size[:, None, None, None] * ascent).clamp(0, PIXEL_MAX)
         # A row without a success yet keeps its full pace.
         factor = 1 + torch.where(solved, change, SEARCH_CHANGE[0])
         beta = torch.where(success, beta * factor, beta / factor)

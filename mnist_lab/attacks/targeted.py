@@ -77,7 +77,7 @@ def targeted_attack(
         ``"noise"``: Gaussian noise around 128, the same for all rows, so that no row depends on its batch; a row that
         is repeated starts from different noise each time. ``"image"``: the target image.
     seed
-        Seed of the noise.
+        Seed of the noise: of the start, and of what a search adds to the image on which it takes a gradient.
     objective
         ``"logit"`` maximizes logits[target], as in the assignment. ``"margin"`` maximizes logits[target] minus the
         largest other logit. By default the logit where beta is given, and the margin where it is searched; see Notes.
@@ -118,7 +118,8 @@ def targeted_attack(
     ----------
     Szegedy et al., *Intriguing properties of neural networks*, 2014. Carlini and Wagner, *Towards evaluating the
     robustness of neural networks*, 2017. The search adapts the constraint at every step, as do Rony et al., *Decoupling
-    direction and norm for efficient gradient-based L2 adversarial attacks and defenses*, 2019.
+    direction and norm for efficient gradient-based L2 adversarial attacks and defenses*, 2019. Its noise smooths the
+    cost: Duchi, Bartlett and Wainwright, *Randomized smoothing for stochastic optimization*, 2012.
 
     Examples
     --------
@@ -152,7 +153,7 @@ def targeted_attack(
             rows = [(row.tobytes(), target) for row, target in zip(pixels, classes.tolist(), strict=True)]
             beginning = noise(rows, seed, sigma, runner)
         if searched:
-            trajectory = search(runner, beginning, cost, steps, callback, confidence)
+            trajectory = search(runner, beginning, cost, steps, callback, confidence, seed)
         else:
             sizes = (PIXELS / 4 / weights).clamp_max(STEP_SIZE) if step_size is None else torch.tensor(step_size)
             sizes = sizes.to(originals).expand(len(images))[:, None, None, None]
