@@ -49,7 +49,7 @@ def export(
         The folder to write to; it is made where it is missing.
     name
         The name by which scripts ask for the network, of letters, digits and underscores: ``await
-        mnistLab.network("plain")``. By default ``"plain"`` or ``"batch_norm"``.
+        mnistLab.network("plain")``. By default the network's own, such as ``"plain"``.
     digits
         Images and labels from which the page offers a digit of each class and the network's worst mistakes. By default
         the test images of :func:`mnist_lab.load_dataset`.
