@@ -99,7 +99,11 @@ def make(app: Sphinx) -> None:
     from mnist_lab.training.zoo import Name  # noqa: PLC0415
 
     folder, done = pages / "live" / "live", pages / "live" / "live" / "index.html"
-    sources = [Path(__file__), pages / "fingerprint.txt", *(path for path in HERE.rglob("*") if path.is_file())]
+    sources = [
+        Path(__file__),
+        pages / "fingerprint.txt",
+        *(path for path in HERE.rglob("*") if path.suffix in {".py", ".js", ".css", ".html"}),
+    ]
     if not done.is_file() or done.stat().st_mtime < max(path.stat().st_mtime for path in sources):
         logger.info("exporting the networks for the live experiments")
         dataset = lab.load_dataset()
