@@ -19,8 +19,8 @@ from sphinx.util.docutils import SphinxDirective
 
 FOLDER = "report"  # documents that only the PDF has
 NAME = "mnist_lab.pdf"
-LINES_KEPT = 12  # a longer block may break across pages; a page has about 80 lines
-LINES_OF_HEADING = 9  # height of a heading and a short paragraph, in lines of code
+LINES_KEPT = 8  # a longer block may break across pages; a page has about 80 lines
+LINES_OF_HEADING = 6  # height of a heading and a short paragraph, in lines of code
 PICTURE = "auto_examples/overview.png"  # of the home page
 
 
