@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks.attacks import foolbox_pairs, noise
+from benchmarks.attacks import attacks, noise
 from benchmarks.busy import beside_programs
 from benchmarks.imports import imports
 from benchmarks.measure import RESULTS, Row, busy, environment, told, write
@@ -26,7 +26,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
     "memory": memory,
     "occlusion": occlusion,
     "noise": noise,
-    "foolbox": foolbox_pairs,
+    "attacks": attacks,
     "robustness": robustness,
     "import": imports,
 }

@@ -1,17 +1,23 @@
-"""Images from noise, and digits taken for others, against a loop written by hand and against foolbox."""
+"""Images from noise, and digits taken for others, against a loop written by hand and published attacks."""
 
+import math
+import time
 import warnings
-from statistics import median
+from collections.abc import Callable
+from statistics import fmean, median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import mnist_lab as lab
-from benchmarks.measure import Row, seconds, timed, turns
+from benchmarks.measure import Row, timed, turns
 
 STEPS = 300  # what maximize_logit() takes by default
 STEP_SIZE = 2000.0
+
+Attack = Callable[[nn.Module, Tensor, Tensor, int], Tensor]  # network, images, targets, steps -> images in 0..255
+Measured = tuple[float, list[float]]  # processor seconds, L2 distances
 
 
 def by_hand(model: nn.Module, target: int) -> Tensor:
@@ -48,7 +54,7 @@ def noise(quick: bool) -> list[Row]:
 
 
 class UnitRange(nn.Module):
-    """The network for images in 0..1, in which Carlini-Wagner's defaults are meant."""
+    """The network for images in 0..1, in which the published attacks are meant."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -60,6 +66,14 @@ class UnitRange(nn.Module):
         return logits
 
 
+class Rounding(UnitRange):
+    """The same, shown the images rounded to uint8; gradients pass the rounding unchanged."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, 10)."""
+        return super().forward(images + ((images * 255).round() / 255 - images).detach())
+
+
 def pairs(model: nn.Module, split: lab.Split, images_each: int) -> tuple[Tensor, Tensor]:
     """The first correctly classified images of every digit, each with the nine other digits as targets."""
     result = lab.evaluate(model, split)
@@ -69,57 +83,87 @@ def pairs(model: nn.Module, split: lab.Split, images_each: int) -> tuple[Tensor,
     return split.images[chosen].repeat_interleave(9, dim=0), targets.flatten()
 
 
-def carlini_wagner(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    """The targeted attack of foolbox, its images in 0..255: it searches its constant 6 times, with 300 steps each."""
+def ours(model: nn.Module, images: Tensor, targets: Tensor, steps: int) -> Tensor:
+    """The targeted attack with a searched beta."""
+    return lab.targeted_attack(model, images, targets, "search", "image", steps=steps).images
+
+
+def foolbox_ddn(model: nn.Module, images: Tensor, targets: Tensor, steps: int) -> Tensor:
+    """Foolbox's attack of decoupled direction and norm (Rony et al. 2019); its FMN leaves the radius out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # foolbox's dependencies warn of their own old idioms
         import foolbox as published  # noqa: PLC0415
 
     foolbox: Any = published  # its types leave out what it exports
-    bounded = foolbox.PyTorchModel(UnitRange(model).eval(), bounds=(0, 1), device="cpu")
-    attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=6, steps=300)
+    bounded = foolbox.PyTorchModel(Rounding(model).eval(), bounds=(0, 1), device="cpu")
     criterion = foolbox.criteria.TargetedMisclassification(targets)
-    raw, _, _ = attack(bounded, images.float() / 255, criterion, epsilons=None)
+    raw, _, _ = foolbox.attacks.DDNAttack(steps=steps)(bounded, images.float() / 255, criterion, epsilons=None)
     generated: Tensor = raw * 255
     return generated
 
 
-def foolbox_pairs(quick: bool) -> list[Row]:
-    """The targeted attack with a searched beta against foolbox's Carlini and Wagner: time, and distortion.
+def peers() -> dict[str, Attack]:
+    """The attacks of adversarial-library where it is installed (it asks for an old setuptools), else foolbox's."""
+    try:
+        from adv_lib.attacks import ddn, fmn, pdgd  # noqa: PLC0415
+    except ImportError:
+        return {"foolbox, DDN": foolbox_ddn}
 
-    The same network, the first correctly classified test image of each digit, all 90 ordered pairs. Ours counts only
-    what succeeds rounded to uint8; Carlini-Wagner's images count as they are.
+    def adapted(attack: Callable[..., Tensor]) -> Attack:
+        return lambda model, images, targets, steps: (
+            255 * attack(Rounding(model).eval(), images.float() / 255, targets, steps)
+        )
+
+    return {
+        "adversarial-library, FMN": adapted(lambda *given: fmn(*given[:3], 2, True, given[3])),
+        "adversarial-library, PDGD": adapted(lambda *given: pdgd(*given[:3], True, given[3])),
+        "adversarial-library, DDN": adapted(lambda *given: ddn(*given[:3], True, given[3], levels=256)),
+    }
+
+
+def attacks(quick: bool) -> list[Row]:
+    """The targeted attack with a searched beta against published ones with as many steps: time, and distortion.
+
+    Batch normalization, seed 0; the first two correctly classified test images of each digit, nine targets each. All
+    attacks are shown rounded images, and only what succeeds rounded counts. Seconds are the processor's.
     """
     dataset = lab.load_dataset()
-    model = lab.best(dataset=dataset).model
-    images, targets = pairs(model, dataset.test, 1)
+    model = lab.trained("batch_norm", dataset=dataset).model.eval().requires_grad_(requires_grad=False)
+    images, targets = pairs(model, dataset.test, 2)
     if quick:
         images, targets = images[:9], targets[:9]
-    lab.targeted_attack(model, images, targets, steps=5)  # warm-up
-    carlini_wagner(model, images[:2], targets[:2])
-    found: dict[str, Tensor] = {}
+    contestants = {"ours": ours, **peers()}
+    for attack in contestants.values():
+        attack(model, images[:4], targets[:4], 2)  # warm-up
+    rows = []
+    for steps in (20,) if quick else (100, 200, 1000):
+        measured = {name: _measured(attack, model, images, targets, steps) for name, attack in contestants.items()}
+        for name in list(contestants)[1:]:
+            rows += compared(f"{len(targets)} targeted pairs, {steps} steps", measured["ours"], name, measured[name])
+    return rows
 
-    def ours() -> None:
-        found["ours"] = lab.targeted_attack(model, images, targets, "search", "image").images
 
-    def theirs() -> None:
-        found["theirs"] = carlini_wagner(model, images, targets)
-
-    contestants = {"ours": lambda: seconds(ours), "theirs": lambda: seconds(theirs)}
-    values = turns(contestants, 1 if quick else 3, "targeted pairs", warm=False)
-    distances = {name: _distances(model, images, targets, result) for name, result in found.items()}
-    failed = {name: sum(value == torch.inf for value in distance) for name, distance in distances.items()}
-    name = "foolbox, Carlini-Wagner L2"
-    note = f"Ours fail: {failed['ours']}, theirs: {failed['theirs']}."
-    medians = {kind: (median(distance),) for kind, distance in distances.items()}
+def compared(subject: str, ours: Measured, name: str, theirs: Measured) -> list[Row]:
+    """The rows of one attack beside ours: each is given by its seconds and its L2 distances."""
+    (our_time, our_lengths), (their_time, their_lengths) = ours, theirs
+    failed = [sum(length == math.inf for length in lengths) for lengths in (our_lengths, their_lengths)]
+    means = [
+        fmean([length for length in lengths if length < math.inf] or [math.nan])
+        for lengths in (our_lengths, their_lengths)
+    ]
+    note = f"Means {means[0]:.3f} and {means[1]:.3f}; failures {failed[0]} and {failed[1]}."
     return [
-        Row(f"{len(targets)} targeted pairs", "s", name, values["ours"], values["theirs"], note=note),
-        Row("Median L2 distortion of these, of 0..1", "", name, medians["ours"], medians["theirs"]),
+        Row(f"{subject}: time", "s", name, [our_time], [their_time]),
+        Row(f"{subject}: median L2, of 0..1", "", name, [median(our_lengths)], [median(their_lengths)], note=note),
     ]
 
 
-def _distances(model: lab.DigitCNN, images: Tensor, targets: Tensor, generated: Tensor) -> list[float]:
-    """L2 distances in units of 255 intensities; infinite where the attack failed."""
-    solved = model.probabilities(generated).argmax(dim=1) == targets
-    distance = (generated - images).flatten(1).norm(dim=1) / 255
-    return torch.where(solved, distance, torch.inf).tolist()
+def _measured(attack: Attack, model: nn.Module, images: Tensor, targets: Tensor, steps: int) -> Measured:
+    """Processor seconds, and L2 distances of the rounded images in units of 255; infinite where the attack failed."""
+    start = time.process_time()
+    rounded = attack(model, images, targets, steps).detach().round().clamp(0, 255)
+    seconds = time.process_time() - start
+    with torch.no_grad():
+        solved = model(rounded).argmax(dim=1) == targets
+    distance = (rounded - images).flatten(1).norm(dim=1) / 255
+    return seconds, torch.where(solved, distance, torch.inf).tolist()
