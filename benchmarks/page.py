@@ -25,10 +25,10 @@ after the first epoch that ends at 99 % or above. That is to its advantage: it m
 therefore a lower bound, and its accuracy at that point does not tell how accurate it is. Measuring the accuracy is not
 counted on either side.
 
-**Targeted attack.** foolbox searches its constant in 6 steps of at most 300 iterations each; its defaults are 9 and
-10,000, which take longer and find smaller changes. So the row compares two budgets, not two methods at their best. Ours
-takes 200 updates and counts an image only if it succeeds after rounding to whole intensities. The images of foolbox are
-not rounded, which is to their advantage.
+**Targeted attack.** All attacks start from the digit, search for the smallest change in L2, and see the same pairs for
+the same number of steps. All count rounded images: adversarial-library's FMN and PDGD get a straight-through gradient
+of the rounding, and its DDN rounds to 256 levels. Where the line below the table says that each attack ran at a time of
+its own, the rule of turns does not hold: the distances compare, the times only roughly.
 """
 HEADER = ("what", "reference beside ours", "ours", "reference")
 

@@ -94,7 +94,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
     "class_selectivity": {"activations": ANSWERS[:2], "labels": torch.tensor([3, 4])},
     "crossed_comparison": {"first": FEATURES, "second": FEATURES.flip(0)},
     "describe_filters": {"filters": KERNELS},
-    "export": {"name": "seven"},
+    "export": {"folder": "folder/page", "name": "seven"},
     "estimates": {"names": ["a", "b"], "limits": (None, 1.0), "marked": [0.3, 0.3]},
     "filters": {"layer": "conv1"},
     "fit": {"resume": None},
@@ -271,7 +271,8 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
         if isinstance(entry, type) and issubclass(entry, Exception):
             continue
         if entry not in RESULTS and inspect.signature(entry).parameters:
-            yield entry.__qualname__, entry
+            # plotting has a function of the same name.
+            yield "report.reading" if entry is report.reading else entry.__qualname__, entry
         for name, method in vars(entry).items() if isinstance(entry, type) else ():
             called = method.__func__ if isinstance(method, classmethod) else method
             named = not name.startswith("_") or name == "__getitem__"
@@ -527,7 +528,7 @@ def test_the_index_of_the_api_lists_what_there_is() -> None:
 
 def test_the_number_of_cases_does_not_shrink() -> None:
     """The documentation states these numbers."""
-    assert len(PUBLIC) >= 86
-    assert len(CASES) >= 275
-    assert sum(map(len, CASES.values())) >= 8_900
-    assert sum(len(values) for (name, _), values in ALIKE.items() if name not in NOT_REPEATED) >= 620
+    assert len(PUBLIC) >= 87
+    assert len(CASES) >= 277
+    assert sum(map(len, CASES.values())) >= 9_000
+    assert sum(len(values) for (name, _), values in ALIKE.items() if name not in NOT_REPEATED) >= 635

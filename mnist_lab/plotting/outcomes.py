@@ -98,6 +98,7 @@ def reading(
     """
     if len(probabilities) != len(found):
         raise ValueError(f"probabilities: expected {len(found)} rows, one per digit, got {len(probabilities)}")
+    probabilities = probabilities.detach()
     width, height = found.size
     figure = plt.figure(figsize=(WIDTH, min(0.9 + WIDTH * height / width, 9)), layout="constrained")
     axes = figure.add_subplot()
