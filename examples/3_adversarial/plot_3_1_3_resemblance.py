@@ -219,10 +219,10 @@ lab.report.reading(
     f"{listed(gain, 1) or 'nothing'}"
     + (f", and less in {listed(gain, -1)}" if -1 in gain else "")
     + (f"; no difference is shown in {listed(gain, 0)}" if 0 in gain else "")
-    + f" ({seeds} noise seeds, paired). Of them principal components explain "
-    f"{means['robust'][0]:.0%}, of test digits {means['test digits'][0]:.0%}"
+    + f" ({seeds} noise seeds, paired). Principal components explain "
+    f"{means['robust'][0]:.0%} of them and {means['test digits'][0]:.0%} of test digits"
     + (
-        ", so the reason is not all of it."
+        ", so small changes are not the whole reason."
         if means["robust"][0] < 0.8 * means["test digits"][0]
         else "."
     )

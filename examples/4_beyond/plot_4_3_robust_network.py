@@ -14,7 +14,7 @@ every training image:
 .. math::
 
    \min_\theta \; \mathbb{E}_{(x, y)} \;
-   \max_{\lVert \delta \rVert_2 \le \epsilon} \; \ell\big(f_\theta(x + \delta), y\big)
+   \max_{\lVert \delta \rVert_2 \le \epsilon} \; \ell(f_\theta(x + \delta), y)
 
 Here :math:`f_\theta` is the network with weights :math:`\theta`, :math:`\ell` the
 cross-entropy, :math:`x` an image of class :math:`y`, and :math:`\delta` a change no
@@ -102,7 +102,7 @@ at = radii.index(1.5) + 1
 left = {name: float(shares[at]) for name, shares in kept.items()}
 lab.report.reading(
     f"Without an attack the two curves start at {float(kept['plain'][0]):.1%} and "
-    f"{float(kept['robust'][0]):.1%}. Under changes of length 1.5 the plain network "
+    f"{float(kept['robust'][0]):.1%}. Under attacks of length 1.5 the plain network "
     f"keeps {left['plain']:.0%} of {len(few)} images, the robust one "
     f"{left['robust']:.0%}."
 )

@@ -14,8 +14,8 @@ middle :cite:p:`lecun1998`:
 
 .. math::
 
-   \frac{\sum_{ij} (i + \tfrac12) \, x_{ij}}{\sum_{ij} x_{ij}} \approx
-   \frac{\sum_{ij} (j + \tfrac12) \, x_{ij}}{\sum_{ij} x_{ij}} \approx 14
+   \frac{\sum_{ij} (i + \tfrac{1}{2}) \, x_{ij}}{\sum_{ij} x_{ij}} \approx
+   \frac{\sum_{ij} (j + \tfrac{1}{2}) \, x_{ij}}{\sum_{ij} x_{ij}} \approx 14
 
 Here :math:`x_{ij}` is the intensity in row :math:`i` and column :math:`j`, 0 to 255,
 bright ink on black.
