@@ -99,7 +99,7 @@ def perturb(
 def correct_under_attack(
     model: Differentiable, split: Split, radius: Radius, *, steps: Count = 40, restarts: Count = 3, seed: Seed = 0
 ) -> Tensor:
-    """Find the images that are classified correctly before and after every attack by :func:`mnist_lab.training.adversarial.perturb`.
+    """Find the images that are classified correctly before and after every attack by ``perturb``.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def correct_under_attack(
 def perturb_batch(
     model: nn.Module, images: Tensor, labels: Tensor, radius: float, steps: int, generator: torch.Generator
 ) -> Tensor:
-    """The inner step of adversarial training: :func:`mnist_lab.training.adversarial.perturb` for the batch of a network that is being trained.
+    """The inner step of adversarial training: ``perturb`` for the batch of a network that is being trained.
 
     The network runs in evaluation mode, so that batch normalization's running statistics stay as they are. Then it is
     in training mode again. No gradient of a weight is computed.
