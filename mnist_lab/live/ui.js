@@ -177,6 +177,8 @@ mnistLab.ui = (() => {
     }
     for (const kind of ["pointerdown", "keydown", "input", "drop"]) root.addEventListener(kind, touch, {capture: true});
     root.addEventListener("click", touch, {capture: true});
+    // Elsewhere on a page of the site, arrow keys turn to the previous and the next page.
+    root.addEventListener("keydown", event => { if (event.key.startsWith("Arrow")) event.stopPropagation(); });
 
     const strange = dataset => `This network never saw MNIST: it was trained on ${dataset} digits.`;
     const note = element("p", {className: "live-note"});
