@@ -144,11 +144,17 @@ latex_elements = {
 }
 
 
-def setup(_app: Sphinx) -> None:
+def read_index_again(_app: Sphinx, _env: object, _added: set[str], changed: set[str], _removed: set[str]) -> list[str]:
+    """Read the API's index again with its pages: its tables show the first sentences of their docstrings."""
+    return ["api/index"] if any(name.startswith("api/generated/") for name in changed) else []
+
+
+def setup(app: Sphinx) -> None:
     """Make relative folders of data and cache absolute, because each page runs in its own folder.
 
     Sphinx runs this file in docs/, but calls this function in the working directory of the build.
     """
+    app.connect("env-get-outdated", read_index_again)
     for name in ("MNIST_LAB_DATA", "MNIST_LAB_CACHE", "MNIST_LAB_PICTURE"):
         if os.environ.get(name):
             os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
