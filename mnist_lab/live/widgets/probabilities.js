@@ -1,7 +1,7 @@
 // 1.2 What the network takes the digit for, while it is drawn.
 
 mnistLab.experiments.probabilities = {
-  title: "What does the network take your digit for?",
+  title: "How does the network classify your digit?",
   build({element, body, say}) {
     const {percent, best} = mnistLab.ui;
     const rows = Array.from({length: 10}, (_, digit) => {
