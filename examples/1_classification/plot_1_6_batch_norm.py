@@ -197,10 +197,12 @@ lab.report.reading(
 # The answer
 # ----------
 without, with_it = (f"{float(each.mean()):.2%}" for each in accuracy["test"])
-if test.significant:
-    lead = "Yes" if test.mean > 0 else "No, the test accuracy falls"
-else:
+if not test.significant:
     lead = "Not measurably"
+elif not both.significant:
+    lead = "On these test images only: on both sets of images it can be chance"
+else:
+    lead = "Yes" if test.mean > 0 else "No, the test accuracy falls"
 if low <= 1 <= high:
     time = "No effect on the time per epoch is measurable"
 else:
