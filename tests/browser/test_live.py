@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,8 @@ def test_the_page_computes_what_torch_computes(address: str, fresh: Page) -> Non
 
 @pytest.mark.parametrize(("what", "milliseconds"), [("forward", 10), ("ascent", 1000 / 30), ("occlusion", 1500)])
 def test_it_is_fast(site: Site, fresh: Page, what: str, milliseconds: float) -> None:
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1):
+        pytest.skip("other programs keep the processors busy, so times say little")
     fresh.goto(site.url(LAB))
     assert fresh.evaluate(SPEED, what) <= milliseconds
 
