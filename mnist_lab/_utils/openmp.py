@@ -2,8 +2,8 @@
 
 torch's wheels for Linux bring GNU OpenMP, whose threads spin while they wait for each other. If another program runs
 meanwhile, one thread waits for its turn while all others spin, and training becomes many times slower. Shorter spinning
-avoids that, and costs nothing that can be measured on a quiet machine (``python -m benchmarks --only busy``). OpenMP
-reads the variable once, when it is loaded, so nothing of it stays in the environment.
+avoids that. ``python -m benchmarks --only busy`` measures both, on a quiet and on a busy machine. OpenMP reads the
+variable once, when it is loaded, so nothing of it stays in the environment.
 """
 
 import os

@@ -1,7 +1,8 @@
 """Gradient ascent on images, which both attacks of question 3 use, and the search for the largest beta.
 
-A row of a batch is one image. Rows do not depend on each other, nor on how they are batched. The weights never change:
-every gradient is taken with respect to the image.
+A row of a batch is one image. Rows do not depend on each other. How they are batched can change the rounding of a
+matrix product, which may become visible after hundreds of steps. The weights never change: every gradient is taken with
+respect to the image.
 """
 
 from collections import Counter
@@ -16,8 +17,8 @@ from mnist_lab._utils.network import Runner
 
 PIXELS = 28 * 28
 AT_ONCE = 64  # images per forward pass: more of them leave the processor's cache and take twice as long
-# Batches are padded to a multiple of this. A matrix product then sums every row in the same order, so that a row's
-# trajectory does not depend on its batch. Otherwise trajectories part, first by rounding, later visibly.
+# Batches are padded to a multiple of this. A matrix product then usually sums every row in the same order, whatever the
+# batch. Where it does not, trajectories part, first by rounding, later visibly.
 MULTIPLE = 4
 
 SEARCH_START = 2.0 * PIXEL_MAX  # L2 distance at which the first beta balances the penalty and the gradient
@@ -227,7 +228,7 @@ def search(
         move, change, sigma = (
             first * (last / first) ** (step / steps) for first, last in (SEARCH_MOVE, SEARCH_CHANGE, SEARCH_NOISE)
         )
-        # One noise image for all rows, so that no row depends on its batch.
+        # One noise image for all rows, so that a row's noise does not depend on its batch.
         ripple = sigma * torch.randn(1, 28, 28, generator=generator, dtype=torch.float32).to(images)
         seen = (images + ripple).round().clamp(0, PIXEL_MAX)
         cost = replace(cost, beta=beta)

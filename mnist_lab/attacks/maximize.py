@@ -43,7 +43,7 @@ def maximize_logit(
         A network from images (N, 1, 28, 28) in 0..255 to logits (N, 10). It is run where its weights are.
     targets
         The target class of each image, integers (N,). The k-th image of a class starts from the k-th noise image of the
-        seed, which the classes share. So classes compare start by start, and no image depends on its batch.
+        seed, which the classes share. So classes compare start by start, and no start depends on the batch.
     seed
         Seed of the noise.
     step_size

@@ -74,7 +74,7 @@ def targeted_attack(
         still classified as its target. Each row has its own search. (With intensities in 0..1 instead of 0..255 the
         same weight is 65,025 times as large.)
     start
-        ``"noise"``: Gaussian noise around 128, the same for all rows, so that no row depends on its batch; a row that
+        ``"noise"``: Gaussian noise around 128, the same for all rows, so that no start depends on the batch; a row that
         is repeated starts from different noise each time. ``"image"``: the target image.
     seed
         Seed of the noise: of the start, and of what a search adds to the image on which it takes a gradient.
