@@ -287,3 +287,11 @@ def test_the_table_below_a_sheet_is_not_read() -> None:
     assert len(found) == 60
     assert (away < 20).all()
     assert (which == torch.arange(60)).all()
+
+
+def test_a_dash_beside_a_digit_is_not_read() -> None:
+    picture = np.full((200, 300), 255, np.uint8)
+    picture[60:140, 60:70] = 0
+    picture[95:105, 150:230] = 0
+    left, _, right, _ = lab.read_picture(picture).boxes.squeeze(0).tolist()
+    assert 50 < left < right < 80
