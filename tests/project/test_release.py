@@ -1,4 +1,4 @@
-"""A release: what it has to agree on, and that the same source gives the same bytes."""
+"""A release: what it has to agree on, its bytes, and that its texts name what exists."""
 
 import doctest
 import os
@@ -109,3 +109,14 @@ def test_a_release_holds_the_library_and_no_build_output(tmp_path: Path) -> None
         inside = {name.partition("/")[2] for name in tar.getnames()}
     assert {"tox.ini", "docs/conf.py", "CHANGELOG.md", "publish/release.py"} <= inside
     assert not [name for name in inside if "_build" in name or "auto_examples" in name or "__pycache__" in name]
+
+
+TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.rst"), *ROOT.glob("docs/guide/*.rst")]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.relative_to(ROOT).as_posix())
+def test_the_paths_that_a_text_names_exist(text: Path) -> None:
+    folders = "benchmarks|docs|examples|mnist_lab|publish|tests"
+    named = re.findall(rf"(?<![\w/.])((?:{folders})/[\w./]*(?:/|\.\w+))", text.read_text(encoding="utf-8"))
+    made = ("docs/_build", "docs/auto_examples", "examples/5_mine")
+    assert [path for path in named if not path.startswith(made) and not (ROOT / path).exists()] == []
