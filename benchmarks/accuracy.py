@@ -1,10 +1,10 @@
 """What the accurate recipe reaches, and what each part of it gives: ``python -m benchmarks.accuracy``.
 
-The recipe is :meth:`mnist_lab.Recipe.accurate`, but for 20 epochs, twice as long. Every variant of it is trained from
-the same seeds, plain and with batch normalization, and compared with it seed by seed, on the validation images. The
-test images choose nothing: at the end they measure the networks of the long recipe. Networks are kept in the cache, so
-a run that was stopped goes on where it was, and one with more seeds trains those alone. An epoch takes some seconds on
-two cores, and the whole takes more than an hour.
+The recipe is :meth:`mnist_lab.Recipe.accurate`, but for 20 epochs, twice as long, in float32. Every variant of it is
+trained from the same seeds, plain and with batch normalization, and compared with it seed by seed, on the validation
+images. The test images choose nothing: at the end they measure the networks of the long recipe. Networks are kept in
+the cache, so a run that was stopped goes on where it was, and one with more seeds trains those alone. An epoch takes
+some seconds on two cores, and the whole takes more than an hour.
 
     python -m benchmarks.accuracy --seeds 5 --ablation-seeds 3
 """
@@ -21,13 +21,13 @@ from mnist_lab.stats import mean_interval, paired_comparison
 from mnist_lab.training.zoo import NAMES
 
 RECIPE = "20 epochs"
-LONG = replace(lab.Recipe.accurate(), epochs=20)
+LONG = replace(lab.Recipe.accurate(), epochs=20, precision="float32")
 # What of the recipe each variant changes.
 CHANGES: dict[str, dict[str, object]] = {
     "in bfloat16": {"precision": "bfloat16"},
     "without distorted images": {"augment": False},
     "without smoothed labels": {"label_smoothing": 0.0},
-    "10 epochs, Recipe.accurate()": {"epochs": lab.Recipe.accurate().epochs},
+    "10 epochs": {"epochs": lab.Recipe.accurate().epochs},
     "the default recipe": asdict(lab.Recipe()),
 }
 PAGE = """
@@ -36,8 +36,8 @@ Accuracy
 
 These figures were measured before the site was built, since many networks have to be trained for them.
 ``python -m benchmarks.accuracy`` trains :class:`mnist_lab.DigitCNN` by a long recipe and by variants of it, from the
-same seeds. The long recipe is :meth:`mnist_lab.Recipe.accurate` with 20 epochs instead of 10. Every other variant
-changes one part of the long recipe; the default recipe changes all of them.
+same seeds. The long recipe is :meth:`mnist_lab.Recipe.accurate` with 20 epochs instead of 10, in float32. Every other
+variant changes one part of the long recipe; the default recipe changes all of them.
 
 The variants are compared on the validation images. ``std`` is the standard deviation of the accuracy over the ``n``
 networks, which differ in their seed. A difference is that to the long recipe, the mean over the seeds that both were

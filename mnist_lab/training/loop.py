@@ -19,6 +19,7 @@ from mnist_lab.data.augmentation import distort
 from mnist_lab.data.dataset import Dataset, Split
 from mnist_lab.training.adversarial import perturb_batch
 from mnist_lab.training.allocator import keep_freed_memory
+from mnist_lab.training.device import best_device
 from mnist_lab.training.evaluation import evaluate
 from mnist_lab.training.recipe import History, Recipe
 from mnist_lab.training.resume import ResumeFile, Run, restore_weights, weights_of
@@ -26,12 +27,6 @@ from mnist_lab.training.resume import ResumeFile, Run, restore_weights, weights_
 
 class TrainingError(RuntimeError):
     """The loss became NaN or infinite."""
-
-
-def best_device() -> torch.device:
-    """The accelerator that torch finds (CUDA, MPS), else the CPU."""
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return device or torch.device("cpu")
 
 
 @checked
@@ -197,9 +192,9 @@ def _train_epoch(run: Run, split: Split, recipe: Recipe, bar: Bar) -> None:
                 radius = recipe.adversarial_radius_at(step, steps)
                 pixels = perturb_batch(model, pixels, labels, radius, recipe.adversarial_steps, run.generator)
             logits = model(pixels.to(dtype))
-            if not losses:
-                check_logits(logits, len(batch))
-            loss = functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        if not losses:
+            check_logits(logits, len(batch))
+        loss = functional.cross_entropy(logits.to(dtype), labels, label_smoothing=recipe.label_smoothing)
         run.optimizer.zero_grad()
         loss.backward()
         for group in run.optimizer.param_groups:

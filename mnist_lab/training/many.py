@@ -13,7 +13,7 @@ from mnist_lab._utils.contracts import Seed, checked
 from mnist_lab._utils.messages import log
 from mnist_lab._utils.messages import progress as progress_bar
 from mnist_lab.data.dataset import Dataset, Split, load_dataset
-from mnist_lab.training.loop import best_device
+from mnist_lab.training.device import best_device
 from mnist_lab.training.recipe import Recipe
 from mnist_lab.training.zoo import (
     NAMES,

@@ -19,7 +19,8 @@ from mnist_lab._utils.messages import log
 from mnist_lab._utils.tensor_files import CheckpointError, read_tensors, write_tensors
 from mnist_lab.data.dataset import Dataset, load_dataset
 from mnist_lab.model import DigitCNN
-from mnist_lab.training.loop import best_device, fit
+from mnist_lab.training.device import best_device
+from mnist_lab.training.loop import fit
 from mnist_lab.training.recipe import History, Recipe
 
 Name = Literal["plain", "batch_norm", "robust"]
@@ -196,7 +197,7 @@ def trained(
     seed
         Seed of the initial weights and, unless `recipe` is given, of the order of the images.
     recipe
-        The hyper-parameters; ``Recipe(seed=seed)`` by default, for ``"robust"`` ``Recipe.robust(seed)``. Only a
+        The hyper-parameters; ``Recipe.standard(seed)`` by default, for ``"robust"`` ``Recipe.robust(seed)``. Only a
         robust network has an `adversarial_radius` above 0.
     dataset
         The data to train on; :func:`load_dataset` by default.
@@ -227,7 +228,7 @@ def trained(
 def recipe_of(name: Name, seed: int, recipe: Recipe | None) -> Recipe:
     """The recipe by which a network is trained: the given one, if it fits the name, or the default of its name."""
     if recipe is None:
-        recipe = Recipe.robust(seed) if name == "robust" else Recipe(seed=seed)
+        recipe = Recipe.robust(seed) if name == "robust" else Recipe.standard(seed)
     if (name == "robust") != (recipe.adversarial_radius > 0):
         wanted_radius = "above 0" if name == "robust" else "of 0"
         raise ValueError(

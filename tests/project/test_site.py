@@ -201,7 +201,7 @@ def test_the_networks_of_a_build_are_those_that_its_pages_load(
 
     monkeypatch.setattr(lab, "load_dataset", lambda _="auto": bar_dataset)
     orders = project.networks()
-    assert {(name, recipe.seed) for name, recipe, _ in orders if recipe == lab.Recipe(seed=recipe.seed)} == {
+    assert {(name, recipe.seed) for name, recipe, _ in orders if recipe == lab.Recipe.standard(recipe.seed)} == {
         (name, seed) for name in ("plain", "batch_norm") for seed in range(5)
     }
     assert {(name, recipe) for name, recipe, _ in orders} >= {
@@ -209,10 +209,11 @@ def test_the_networks_of_a_build_are_those_that_its_pages_load(
         ("robust", lab.Recipe.robust()),
     }
     everything = project.seconds_of_training()
-    kept = own_cache / "networks" / zoo._file("plain", 2, lab.Recipe(seed=2), bar_dataset)
+    kept = own_cache / "networks" / zoo._file("plain", 2, lab.Recipe.standard(2), bar_dataset)
     kept.parent.mkdir(parents=True)
     kept.touch()
-    assert everything - project.seconds_of_training() == 14.0 * lab.Recipe().epochs
+    seconds = {"float32": 14.0, "bfloat16": 9.0}[lab.Recipe.standard().precision]
+    assert everything - project.seconds_of_training() == seconds * lab.Recipe().epochs
 
 
 @pytest.mark.usefixtures("extensions")

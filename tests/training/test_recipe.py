@@ -1,9 +1,12 @@
 """A recipe is checked, and its learning rate follows torch's one-cycle schedule; a history prints as a table."""
 
+import functools
+
 import pytest
 import torch
 
 import mnist_lab as lab
+from mnist_lab import training
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,14 @@ def test_a_history_prints_one_row_per_epoch_that_fits_a_terminal(bar_dataset: la
     assert len(lines) == 3
     assert len({len(line) for line in lines}) == 1
     assert len(lines[0]) <= 80
+
+
+def test_the_standard_recipe_is_the_default_one_in_the_fastest_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on a processor with and without Intel's AMX, and on an older torch, which cannot tell.
+    for amx, device, precision in [(True, "cpu", "bfloat16"), (False, "cpu", "float32"), (True, "cuda", "float32")]:
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx, raising=False)
+        monkeypatch.setattr(training.device, "best_device", functools.partial(torch.device, device))
+        assert lab.Recipe.standard(3) == lab.Recipe(precision=precision, seed=3)
+        assert lab.Recipe.accurate().precision == lab.Recipe.robust().precision == precision
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert lab.Recipe.standard() == lab.Recipe()

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 import mnist_lab as lab
 from mnist_lab._utils.tensor_files import digest, write_tensors
 from mnist_lab.training import many, zoo
-from mnist_lab.training.loop import best_device
+from mnist_lab.training.device import best_device
 from tests.conftest import bars, same
 
 RECIPE = lab.Recipe(epochs=1, batch_size=64)
@@ -121,6 +121,7 @@ WITHOUT_INFLUENCE = {
     "mnist_lab.data.mnist": "the checksum of the images and labels is in the key",
     "mnist_lab.data.synthetic": "the checksum of the images and labels is in the key",
     "mnist_lab.training.allocator": "the addresses of memory blocks do not change results",
+    "mnist_lab.training.device": "the device and the precision that it chooses are in the key",
     "mnist_lab.training.resume": "training that was resumed gives the same weights, as test_resume checks",
 }
 
@@ -209,7 +210,7 @@ def test_the_best_of_the_ten_networks_is_chosen_by_validation_accuracy(
     def train_missing(orders: list[many.Order], *, progress: bool) -> list[SimpleNamespace]:
         assert progress is False
         assert all(dataset is bar_dataset for *_, dataset in orders)
-        assert all(recipe == lab.Recipe(seed=recipe.seed) for _, recipe, _ in orders)
+        assert all(recipe == lab.Recipe.standard(recipe.seed) for _, recipe, _ in orders)
         asked.extend((name, recipe.seed) for name, recipe, _ in orders)
         accuracy = [0.99 if order in best else 0.98 for order in asked]
         return [
