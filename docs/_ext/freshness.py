@@ -20,8 +20,6 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 PAGES = "auto_examples"
-PICTURE = "MNIST_LAB_PICTURE"  # the environment variable that names the reader's own picture
-PACKAGES = ("matplotlib", "numpy", "pillow", "scipy", "sphinx-gallery", "torch")
 
 
 def fingerprint() -> str:
@@ -30,7 +28,8 @@ def fingerprint() -> str:
     Modules of the library count without comments and docstrings, its other files byte for byte. What runs in browsers
     decides no page's result.
     """
-    lines = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]
+    packages = sorted((*project.PACKAGES, "sphinx-gallery"))
+    lines = [f"python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
     library = project.library()
     for path in sorted(library.rglob("*")):
         name = path.relative_to(library)
@@ -66,12 +65,12 @@ def forget_other_picture(app: Sphinx) -> None:
     """Delete the checksums of the pages that read the reader's own picture if it is not that of their last run."""
     pages = Path(app.srcdir) / PAGES
     known = pages / "picture.txt"
-    named = os.environ.get(PICTURE)
+    named = os.environ.get(project.PICTURE)
     now = hashlib.sha256(Path(named).read_bytes()).hexdigest() if named and Path(named).is_file() else str(named)
     if known.is_file() and known.read_text(encoding="utf-8") == now:
         return
     for script in pages.rglob("plot_*.py"):
-        if PICTURE in script.read_text(encoding="utf-8"):
+        if project.PICTURE in script.read_text(encoding="utf-8"):
             script.with_suffix(".py.md5").unlink(missing_ok=True)
     pages.mkdir(parents=True, exist_ok=True)
     known.write_text(now, encoding="utf-8")

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 PACKAGE = "mnist_lab"
 DISTRIBUTION = "mnist-lab"
+PACKAGES = ("matplotlib", "numpy", "pillow", "scipy", "torch")  # other packages that decide a page's result
 ANSWERS = "MNIST_LAB_ANSWERS"  # the environment variable that names the folder of the pages' answers
+PICTURE = "MNIST_LAB_PICTURE"  # the environment variable that names the reader's own picture
 GALLERIES = {"auto_examples": "examples"}  # a gallery in the site, and where its scripts are in the repository
 BRANCH = "main"
 NOTEBOOKS_BRANCH = "notebooks"  # holds the notebooks of the gallery, in the same folders

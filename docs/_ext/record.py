@@ -13,7 +13,6 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-PACKAGES = ("matplotlib", "numpy", "scipy", "sphinx", "sphinx-gallery", "torch")
 STAND_IN = "Not MNIST: every number and figure here was computed on {name} digits, because MNIST was not available."
 
 
@@ -40,7 +39,7 @@ def write(folder: Path, name: str, checksum: str, at_once: int) -> None:
             "processors": f"{cores}; pages at once: {at_once}, threads of each: {max(1, cores // at_once)}",
         },
         "versions": {"python": platform.python_version(), project.PACKAGE: version(project.DISTRIBUTION)}
-        | {name: version(name) for name in PACKAGES},
+        | {name: version(name) for name in sorted((*project.PACKAGES, "sphinx", "sphinx-gallery"))},
     }
     (folder / "record.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 

@@ -86,13 +86,12 @@ def test_pages_are_stale_when_the_library_or_the_data_changed(
 
 @pytest.mark.usefixtures("extensions")
 def test_a_build_installs_every_package_whose_version_it_records() -> None:
-    import freshness
-    import record
+    import project as site
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked_for = {re.split(r"\W*[<>=]", line)[0] for line in project["dependencies"]}
     asked_for |= {re.split(r"\W*[<>=]", line)[0] for line in project["optional-dependencies"]["docs"]}
-    assert {*freshness.PACKAGES, *record.PACKAGES} <= asked_for
+    assert {*site.PACKAGES, "sphinx", "sphinx-gallery"} <= asked_for
 
 
 @pytest.mark.usefixtures("extensions")
@@ -120,12 +119,13 @@ def test_the_page_that_reads_a_picture_runs_again_for_another_one(
 ) -> None:
     """For another name, and for another content under the same name; the other pages do not run."""
     import freshness
+    import project
 
-    monkeypatch.delenv(freshness.PICTURE, raising=False)
+    monkeypatch.delenv(project.PICTURE, raising=False)
     app: Any = SimpleNamespace(srcdir=tmp_path)
     folder, picture = tmp_path / "auto_examples" / "4", tmp_path / "mine.jpg"
     folder.mkdir(parents=True)
-    (folder / "plot_4_4_a.py").write_text(f"os.environ.get({freshness.PICTURE!r})")
+    (folder / "plot_4_4_a.py").write_text(f"os.environ.get({project.PICTURE!r})")
     (folder / "plot_4_3_b.py").write_text("os.environ")
 
     def run() -> bool:
@@ -140,9 +140,9 @@ def test_the_page_that_reads_a_picture_runs_again_for_another_one(
     assert [run(), run()] == [True, False]
     for content in (b"one", b"two"):
         picture.write_bytes(content)
-        monkeypatch.setenv(freshness.PICTURE, str(picture))
+        monkeypatch.setenv(project.PICTURE, str(picture))
         assert [run(), run()] == [True, False]
-    monkeypatch.delenv(freshness.PICTURE)
+    monkeypatch.delenv(project.PICTURE)
     assert [run(), run()] == [True, False]
     assert (folder / "plot_4_3_b.py.md5").exists()
 

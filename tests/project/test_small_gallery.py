@@ -1,9 +1,11 @@
 """The site's configuration in a small Sphinx project of its own, in a folder with a space and non-ASCII letters."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -319,3 +321,29 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     lost = project.build()
     assert lost.returncode != 0
     assert "the page gave no answer to 1.2" in lost.stderr
+
+
+def test_extensions_are_copied_as_the_guide_says(tmp_path: Path) -> None:
+    """The guide's example: a page of another library runs again only if that library changed."""
+    guide = (ROOT / "docs" / "guide" / "extensions.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", guide)
+    ours, conf, page = (textwrap.dedent(block) for block in blocks)
+    project = make(tmp_path / "acorn", conf, plot_1_1_weight=page)
+    docs, library = project.folder / "docs", project.folder / "acorn"
+    (docs / "index.rst").write_text(
+        "Acorn\n=====\n\n.. answers-at-a-glance::\n\n.. toctree::\n\n   auto_examples/index\n"
+    )
+    (docs / "_ext").mkdir()
+    for name in ("answers", "freshness", "record"):
+        shutil.copy(ROOT / "docs" / "_ext" / f"{name}.py", docs / "_ext")
+    (docs / "_ext" / "project.py").write_text(ours, encoding="utf-8")
+    for path in (library, project.folder / "acorn-1.dist-info"):
+        path.mkdir()
+    (project.folder / "acorn-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: acorn\nVersion: 1\n")
+
+    for grams, runs in ((3, 1), (3, 0), (4, 1)):
+        (library / "__init__.py").write_text(f"def weight():\n    return {grams}\n")
+        built = project.build(PYTHONPATH=str(project.folder), PYTHONDONTWRITEBYTECODE="1")
+        assert built.returncode == 0, built.stderr
+        assert f"executed {runs} out of" in built.stdout, built.stdout
+        assert f"An acorn weighs {grams} g." in project.published("index.html")["index.html"].decode()
