@@ -22,10 +22,10 @@ from answers import question_of
 from notebook_cells import install_cell, mended
 from sphinx_gallery.gen_gallery import DEFAULT_GALLERY_CONF
 from sphinx_gallery.notebook import jupyter_notebook
-from sphinx_gallery.py_source_parser import split_code_and_text_blocks
+from sphinx_gallery.py_source_parser import remove_config_comments, split_code_and_text_blocks
 
 from publish import handin, notebooks
-from publish.hidden import Part, exercise_of
+from publish.hidden import TASK_ENDS, Part, exercise_of
 from publish.programs import ROOT, PublishError
 
 EXERCISES = ROOT / "docs" / "_build" / "exercise"
@@ -60,7 +60,10 @@ def make(pages: Sequence[Path], target: Path = EXERCISES) -> Path:
     PublishError
         If a page cannot be an exercise.
     """
-    sources = {page: exercise_of(page.read_text(encoding="utf-8"), question_of(page))[0] for page in pages}
+    sources = {
+        page: remove_config_comments(exercise_of(page.read_text(encoding="utf-8"), question_of(page))[0])
+        for page in pages
+    }
     titles = {page.stem: heading(source) for page, source in sources.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".exercise-", dir=target.parent) as workplace:
@@ -93,7 +96,8 @@ def with_hidden_parts(notebook: nbformat.NotebookNode, parts: Sequence[Part]) ->
         for name in dict.fromkeys(found[1] for found in ANCHOR.finditer(cell.source)):
             if name in by_name:
                 part = by_name.pop(name)
-                cells.append(nbformat.v4.new_code_cell(part.code, metadata={"part": name}))
+                written = cell.source.partition(TASK_ENDS)[2]
+                cells.append(nbformat.v4.new_code_cell(part.code, metadata={"part": name, "written": written}))
     result = copy.deepcopy(notebook)
     result.cells = cells
     return result
@@ -112,6 +116,8 @@ def findings(notebook: nbformat.NotebookNode, parts: Sequence[Part]) -> Iterator
         elif part.is_check:
             yield not error, f"{part.name}: {error or 'passed'}"
         else:
+            written = " ".join(ran[part.name].metadata["written"].split())
+            yield bool(written), f"{part.name}: the student says: {written or 'nothing'}"
             printed = "".join(output.get("text", "") for output in ran[part.name].outputs)
             yield True, f"{part.name}: the page says: {' '.join(printed.split()) or f'nothing, because of {error}'}"
 
@@ -124,8 +130,8 @@ def _error_of(cell: nbformat.NotebookNode) -> str:
 def check(hand_in: Path, pages: Sequence[Path], target: Path = CHECKED) -> list[tuple[bool, str]]:
     """Run a student's notebook or script with the hidden parts in it, and return what was found.
 
-    The notebook with the outputs of everything is written to the folder `target`. The student's code runs with your
-    rights.
+    The notebook with the outputs of everything is written to the folder `target`, under the path that `hand_in` has.
+    The student's code runs with your rights.
 
     Raises
     ------
@@ -134,7 +140,7 @@ def check(hand_in: Path, pages: Sequence[Path], target: Path = CHECKED) -> list[
     """
     try:
         notebook = as_notebook(hand_in, {}) if hand_in.suffix == ".py" else nbformat.read(hand_in, as_version=4)
-    except (OSError, UnicodeDecodeError, nbformat.reader.NotJSONError) as error:
+    except (OSError, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise PublishError(f"{hand_in}: expected a notebook or a script, got {error}") from None
     named = [found[2] for cell in notebook.cells for found in ANCHOR.finditer(cell.source)]
     page = next((page for page in pages if question_of(page) in named), None)
@@ -143,8 +149,12 @@ def check(hand_in: Path, pages: Sequence[Path], target: Path = CHECKED) -> list[
     parts = exercise_of(page.read_text(encoding="utf-8"), question_of(page))[1]
     notebook = with_hidden_parts(notebook, parts)
     notebooks.run(notebook, threads=1, allow_errors=True)
-    target.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, target / f"{hand_in.stem}.ipynb")
+    # Many students hand in files of the same name, in folders of their own.
+    checked = target.joinpath(
+        *(part for part in hand_in.with_suffix(".ipynb").parts if part not in ("..", hand_in.anchor))
+    )
+    checked.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, checked)
     return list(findings(notebook, parts))
 
 

@@ -19,6 +19,7 @@ from pages import is_wording, words_the_answer
 
 from publish.programs import PublishError
 
+TASK_ENDS = "with the numbers that decide."
 MARKER = re.compile(r'^# sphinx_gallery_exercise = "(\w+): (.+)"\n', re.MULTILINE)
 BARE = re.compile(r"# ?%%\n(?!#)")  # a cell without text
 
@@ -93,7 +94,7 @@ def exercise_of(page: str, question: str) -> tuple[str, list[Part]]:
         if is_wording(code):
             task = "Answer the question of this page" if words_the_answer(code) else "Say what is seen"
             parts.append(Part(name, code, is_check=False))
-            shown.append(f"{text[0]}#\n# **Exercise {name}.** {task}, with the numbers that decide.\n\n")
+            shown.append(f"{text[0]}#\n# **Exercise {name}.** {task}, {TASK_ENDS}\n\n")
             stays.append(text[0])
         elif marker is not None:
             given, hidden = cell[: marker.start()], cell[marker.end() :]

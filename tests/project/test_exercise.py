@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -47,6 +48,8 @@ lab.report.reading(f"The larger one is {largest}.")
 lab.report.answer("1.4", f"It is {doubled}.")
 
 # %%
+
+# sphinx_gallery_tags = ["numbers"]
 lab.plotting.show()
 '''
 PAGES = sorted((ROOT / "examples").glob("*/plot_*.py"))
@@ -135,16 +138,19 @@ def test_students_get_notebooks_scripts_and_the_library(course: tuple[Path, Path
     assert "as in LeCun et al. (1998)" in text
     assert "find_spec" in text, "the first cell of code says how to install the library"
     assert "42" not in text
+    assert "sphinx_gallery" not in text + (made / "scripts" / "1_part" / page.name).read_text(encoding="utf-8")
     assert exercise.make([page], made) == made, "made again in its place"
     assert not list(made.parent.glob(".exercise-*"))
 
 
 def solved(notebook: Path, solution: str) -> Path:
-    """The notebook of a student who wrote a solution."""
+    """The notebook of a student who wrote a solution and a reading, and no answer."""
     content = nbformat.read(notebook, as_version=4)
     for cell in content.cells:
         if cell.cell_type == "code" and "Exercise 1.4/1" in cell.source:
             cell.source += f"\n{solution}"
+        if "Exercise 1.4/2" in cell.source:
+            cell.source += "\nThe 42 is\nlarger."
     path = notebook.with_name("mine.ipynb")
     nbformat.write(content, path)
     return path
@@ -155,14 +161,29 @@ def test_a_teacher_checks_a_notebook(course: tuple[Path, Path], tmp_path: Path) 
     right = exercise.check(solved(notebook, "doubled = 6 * 7"), [page], tmp_path / "checked")
     assert right == [
         (True, "1.4/1: passed"),
+        (True, "1.4/2: the student says: The 42 is larger."),
         (True, "1.4/2: the page says: What is seen: The larger one is 42."),
+        (False, "1.4/3: the student says: nothing"),
         (True, "1.4/3: the page says: Answer to 1.4: It is 42."),
     ]
     wrong = exercise.check(solved(notebook, "doubled = 41\nundefined"), [page], tmp_path / "checked")
     assert wrong[0] == (False, "a cell of the student's failed: NameError: name 'undefined' is not defined")
     assert wrong[1] == (False, "1.4/1: AssertionError")
-    assert wrong[3] == (True, "1.4/3: the page says: Answer to 1.4: It is 41."), "on the student's own numbers"
-    assert (tmp_path / "checked" / "mine.ipynb").is_file()
+    assert wrong[-1] == (True, "1.4/3: the page says: Answer to 1.4: It is 41."), "on the student's own numbers"
+
+
+def test_files_of_the_same_name_are_kept_apart(
+    course: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, notebook = course
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("publish.notebooks.run", lambda *_arguments, **_options: None)
+    for student in ("anna", "../theirs/bela"):
+        (hand_in := Path("theirs", student, "mine.ipynb")).parent.mkdir(parents=True)
+        shutil.copy(notebook, hand_in)
+        exercise.check(hand_in, [page], tmp_path / "checked")
+    exercise.check(hand_in.absolute(), [page], tmp_path / "checked")
+    assert len(list((tmp_path / "checked").rglob("mine.ipynb"))) == 3
 
 
 def test_an_exercise_runs_as_it_is(tmp_path: Path) -> None:
@@ -170,11 +191,15 @@ def test_an_exercise_runs_as_it_is(tmp_path: Path) -> None:
     (page,) = (page for page in PAGES if page.stem == "plot_1_4_parameter_counts")
     made = exercise.make([page], tmp_path / "made")
     found = exercise.check(made / "scripts" / "1_classification" / page.name, [page], tmp_path)
-    assert [line for good, line in found if not good] == ["1.4/1: NameError: name 'by_hand' is not defined"]
+    assert [line for good, line in found if not good] == [
+        "1.4/1: NameError: name 'by_hand' is not defined",
+        "1.4/2: the student says: nothing",
+        "1.4/3: the student says: nothing",
+    ]
     assert found[-1][1].startswith("1.4/3: the page says: Answer to 1.4: The network has 799,078 parameters")
 
 
-@pytest.mark.parametrize("content", ["not JSON", '"""Title."""\nprint("no exercise")\n'])
+@pytest.mark.parametrize("content", ["not JSON", "{}", '"""Title."""\nprint("no exercise")\n'])
 def test_another_file_is_no_hand_in(tmp_path: Path, content: str) -> None:
     path = tmp_path / ("x.py" if content.startswith('"') else "x.ipynb")
     path.write_text(content, encoding="utf-8")
