@@ -20,6 +20,9 @@ os.environ["MNIST_LAB_ANSWERS"] = str(HERE / "auto_examples" / "answers")
 
 # Pages import torch before the library, so what mnist_lab/_utils/openmp.py does is done here for all of them.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+# What mnist_lab/training/allocator.py does while a network trains, for all that the pages compute.
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**25))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**27))
 
 project = "mnist_lab"
 author = "The mnist_lab developers"
@@ -92,7 +95,6 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "recommender": {"enable": True, "n_examples": 3, "rubric_header": "Related pages"},
-    "junit": "../gallery-junit.xml",
     "plot_gallery": True,
     "parallel": min(cpu_count(), 4),  # pages that run side by side, each on its share of the cores
 }

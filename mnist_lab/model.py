@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from mnist_lab._utils.checks import check_network
 from mnist_lab._utils.contracts import CLASSES, Images, Seed, checked, describe
@@ -15,6 +14,7 @@ from mnist_lab._utils.network import running
 # MNIST's training mean and standard deviation, 0.1307 and 0.3081 of the 0..1 range, in pixel intensities.
 MEAN = 0.1307 * 255
 STD = 0.3081 * 255
+BATCH = 250  # images per forward pass
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
@@ -88,18 +88,18 @@ class DigitCNN(nn.Sequential):
         generator = torch.Generator().manual_seed(seed)
         layers: dict[str, nn.Module | None] = {
             "standardize": Standardize(),
-            "conv1": _initialized(skip_init(nn.Conv2d, 1, 32, kernel_size=3, padding=1), generator),
+            "conv1": _initialized(nn.Conv2d(1, 32, 3, padding=1, device="meta"), generator),
             "bn1": nn.BatchNorm2d(32) if batch_norm else None,
             "pool1": nn.MaxPool2d(2),
             "relu1": nn.ReLU(),
-            "conv2": _initialized(skip_init(nn.Conv2d, 32, 32, kernel_size=3, padding=1), generator),
+            "conv2": _initialized(nn.Conv2d(32, 32, 3, padding=1, device="meta"), generator),
             "bn2": nn.BatchNorm2d(32) if batch_norm else None,
             "pool2": nn.MaxPool2d(2),
             "relu2": nn.ReLU(),
             "flatten": nn.Flatten(),
-            "fc1": _initialized(skip_init(nn.Linear, 32 * 7 * 7, 500), generator),
+            "fc1": _initialized(nn.Linear(32 * 7 * 7, 500, device="meta"), generator),
             "relu3": nn.ReLU(),
-            "fc2": _initialized(skip_init(nn.Linear, 500, CLASSES), generator),
+            "fc2": _initialized(nn.Linear(500, CLASSES, device="meta"), generator),
         }
         super().__init__(OrderedDict((name, layer) for name, layer in layers.items() if layer is not None))
         self.batch_norm = batch_norm
@@ -138,11 +138,19 @@ class DigitCNN(nn.Sequential):
         """
         check_network(self)
         with running(self) as runner:
-            return runner.logits(images).softmax(dim=1)
+            parts = [runner.logits(part) for part in images.split(BATCH)]
+        return torch.cat(parts).softmax(dim=1)
 
 
 def _initialized(layer: Layer, generator: torch.Generator) -> Layer:
-    """Draw a layer's weights and biases as torch does by default, but from `generator`."""
+    """Draw a layer's weights and biases as torch does by default, but from `generator`.
+
+    The layer is made without values, which torch would draw from its global generator. (torch's own way to fill such a
+    layer, ``to_empty``, imports a library for symbolic mathematics first.)
+    """
+    layer.weight = nn.Parameter(torch.empty(layer.weight.shape))
+    if layer.bias is not None:
+        layer.bias = nn.Parameter(torch.empty(layer.bias.shape))
     nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
     bound = 1 / math.sqrt(layer.weight[0].numel())  # one over the square root of the number of inputs
     if layer.bias is not None:

@@ -1,12 +1,14 @@
-"""Before the pages run: say which ones run and how long that may take, and train the networks that they share."""
+"""Say which pages run and how long that may take, train the networks that they share, and run them side by side."""
 
 from pathlib import Path
 from typing import Any
 
 import answers
 import project
+from joblib import Parallel, delayed
 from sphinx.application import Sphinx
 from sphinx.util import logging
+from sphinx_gallery.gen_rst import generate_file_rst
 from sphinx_gallery.utils import get_md5sum
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,11 @@ SECONDS = {
 }
 
 
+def seconds_of(script: Path) -> int:
+    """What a page is likely to take on one core."""
+    return SECONDS.get(answers.question_of(script), 5)
+
+
 def to_run(app: Sphinx) -> list[Path]:
     """The scripts that sphinx-gallery runs in this build: new ones, changed ones, and those that freshness forgot."""
     scripts = []
@@ -52,13 +59,13 @@ def duration(seconds: float) -> str:
 
 
 def prepare(app: Sphinx) -> None:
-    """Announce the pages that run, with their likely duration, and train what they share."""
+    """Announce the pages that run, with their likely duration, train what they share, and run them."""
     scripts = to_run(app)
     if not scripts or not app.config.sphinx_gallery_conf["plot_gallery"]:
         return
     cores = app.config.sphinx_gallery_conf["parallel"] or 1
     training = project.seconds_of_training()
-    pages = {answers.title_of(script): SECONDS.get(answers.question_of(script), 5) for script in scripts}
+    pages = {answers.title_of(script): seconds_of(script) for script in scripts}
     total = (training + sum(pages.values())) / cores
     logger.info("%d pages run in this build, which may take %s on %d cores:", len(pages), duration(total), cores)
     if training:
@@ -66,6 +73,28 @@ def prepare(app: Sphinx) -> None:
     for title, seconds in pages.items():
         logger.info("   %6s  %s", duration(seconds), title)
     project.train_networks()
+    if cores > 1:
+        run_side_by_side(app, scripts)
+
+
+def run_side_by_side(app: Sphinx, scripts: list[Path]) -> None:
+    """Run pages side by side, the longest first. sphinx-gallery then finds them done, and runs only failed ones again.
+
+    By itself it runs one folder after the other, each in the order in which it is shown. Then a core has nothing to do
+    at the end of every folder.
+    """
+    configuration = app.config.sphinx_gallery_conf
+    calls = []
+    for script in sorted(scripts, key=seconds_of, reverse=True):
+        gallery = next(name for name, source in project.GALLERIES.items() if script.parent.parent.name == source)
+        target = Path(app.srcdir) / gallery / script.parent.name
+        (target / "images" / "thumb").mkdir(parents=True, exist_ok=True)
+        calls.append(delayed(generate_file_rst)(script.name, target, script.parent, configuration))
+    pool = Parallel(
+        configuration["parallel"], backend="loky", batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
+    )
+    for _, title, (seconds, _), _ in pool(calls):
+        logger.info("   %6s  %s is done", duration(seconds), title)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

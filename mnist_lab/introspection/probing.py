@@ -123,13 +123,18 @@ def linear_probe(
     scale = gram.diagonal().mean()
     # Features that are the same for all images have no scale. Any ridge then gives a weight of zero.
     ridge = torch.where(scale > 0, scale, 1.0) * torch.eye(len(gram))
+    order = sorted(strengths, reverse=True)
+    duals = [
+        torch.cholesky_solve(targets - average, torch.linalg.cholesky(gram + strength * ridge)) for strength in order
+    ]
+    # The features are many times as large as all else, so they are read once for all strengths.
+    weights = known.T @ torch.cat(duals, dim=1)  # (features, 10 for each strength)
+    scores = held_out @ weights
     probes = []
-    for strength in sorted(strengths, reverse=True):
-        factor = torch.linalg.cholesky(gram + strength * ridge)
-        weight = known.T @ torch.cholesky_solve(targets - average, factor)  # (features, 10)
+    for strength, weight, score in zip(order, weights.split(CLASSES, 1), scores.split(CLASSES, 1), strict=True):
         bias = average - mean @ weight
-        right = (held_out @ weight + bias).argmax(dim=1) == validation_labels.cpu()
-        probes.append(LinearProbe(weight, bias, strength, int(right.sum()) / len(right)))
+        right = (score + bias).argmax(dim=1) == validation_labels.cpu()
+        probes.append(LinearProbe(weight.clone(), bias, strength, int(right.sum()) / len(right)))
     return max(probes, key=lambda probe: probe.validation_accuracy)  # the first of equals
 
 
@@ -171,14 +176,7 @@ def class_selectivity(
     >>> class_selectivity(activations, torch.tensor([4, 7]))
     tensor([0., 1., nan])
     """
-    activations, labels = activations.detach(), labels.to(activations.device)
-    classes = labels.unique()
-    if len(classes) < 2:
-        raise ValueError(f"labels: expected at least two different classes, got {len(classes)}")
-    means = torch.stack([activations[labels == label].mean(dim=0) for label in classes])  # (classes, ...)
-    largest = means.amax(dim=0)
-    others = (means.sum(dim=0) - largest) / (len(classes) - 1)
-    return (largest - others) / (largest + others)
+    return _selectivity(activations, labels)[0]
 
 
 @checked
@@ -221,7 +219,25 @@ def selectivity_above_chance(
     array([ 0.85, -0.  ], dtype=float32)
     """
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)).to(labels.device)
-    return class_selectivity(activations, labels) - class_selectivity(activations, labels[order])
+    index, by_chance = _selectivity(activations, labels, labels[order]).unbind()
+    return index - by_chance
+
+
+def _selectivity(activations: Tensor, *labelings: Tensor) -> Tensor:
+    """The class selectivity index of each unit by each of several labelings, (labelings, ...)."""
+    classes = labelings[0].unique().to(activations.device)
+    if len(classes) < 2:
+        raise ValueError(f"labels: expected at least two different classes, got {len(classes)}")
+    values = activations.detach().reshape(len(activations), activations[0].numel())
+    if values.dtype not in (torch.float32, torch.float64):
+        values = values.float()  # a sum over many images overflows half precision
+    # (labelings * classes, N): a matrix product sums the images of every class in one pass over the activations.
+    members = torch.cat([labels.to(classes.device) == classes[:, None] for labels in labelings]).to(values)
+    means = (members @ values / members.sum(dim=1, keepdim=True)).unflatten(0, (len(labelings), len(classes)))
+    largest = means.amax(dim=1)
+    others = (means.sum(dim=1) - largest) / (len(classes) - 1)
+    index: Tensor = (largest - others) / (largest + others)
+    return index.to(activations.dtype).reshape(-1, *activations.shape[1:])
 
 
 @checked

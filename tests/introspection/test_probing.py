@@ -280,3 +280,12 @@ def test_bad_arguments_of_patches_are_named() -> None:
         top_activating_patches(images, maps, size=3, count=4)
     with pytest.raises(ValueError, match="^patches: expected at least two patches"):
         agreement(patches(torch.ones(1, 2, 3, 3)))
+
+
+def test_selectivity_has_the_shape_of_the_units() -> None:
+    activations = torch.rand(40, 2, 3, generator=torch.Generator().manual_seed(0))
+    whole = class_selectivity(activations, LABELS)
+    assert whole.shape == (2, 3)
+    torch.testing.assert_close(class_selectivity(activations[:, 1, 2], LABELS), whole[1, 2])
+    half = class_selectivity(60_000 * activations.half(), LABELS)  # whose sum over the images overflows
+    torch.testing.assert_close(half.float(), whole, atol=2e-3, rtol=0)

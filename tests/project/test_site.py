@@ -168,10 +168,11 @@ def test_a_build_says_what_will_run_and_trains_the_networks_first(
     import plan
     import project
 
-    said, trained = list[str](), list[bool]()
+    said, trained, ran = list[str](), list[bool](), list[list[str]]()
     monkeypatch.setattr(project, "seconds_of_training", lambda: 600.0)
     monkeypatch.setattr(project, "train_networks", lambda: trained.append(True))
     monkeypatch.setattr(plan.logger, "info", lambda text, *values: said.append(text % values))
+    monkeypatch.setattr(plan, "run_side_by_side", lambda _, scripts: ran.append([path.stem for path in scripts]))
     for name in ("plot_1_1_curves", "plot_1_4_counts"):
         (script := tmp_path / "examples" / "1_part" / f"{name}.py").parent.mkdir(parents=True, exist_ok=True)
         script.write_text(f'"""\n{name}\n====\n"""\n')
@@ -184,6 +185,7 @@ def test_a_build_says_what_will_run_and_trains_the_networks_first(
         "      5 s  plot_1_4_counts",
     ]
     assert trained == [True]
+    assert ran == [["plot_1_1_curves", "plot_1_4_counts"]]
     kept = tmp_path / "docs" / "auto_examples" / "1_part"
     kept.mkdir(parents=True)
     for script in (tmp_path / "examples" / "1_part").iterdir():
@@ -191,6 +193,7 @@ def test_a_build_says_what_will_run_and_trains_the_networks_first(
     plan.prepare(app)
     assert len(said) == 4, "nothing runs in this build"
     assert trained == [True]
+    assert len(ran) == 1
 
 
 @pytest.mark.usefixtures("extensions")

@@ -211,6 +211,43 @@ def test_a_failed_build_leaves_no_trace(project: Project) -> None:
     assert project.runs() == 3, "nothing changed, so nothing runs"
 
 
+def test_pages_of_all_folders_run_once_and_the_longest_first(tmp_path: Path) -> None:
+    """A page writes its number when it begins. The gallery shows them in order. A failed page fails the build."""
+    conf = f"""{CONF}
+extensions += ["plan"]
+import plan
+plan.SECONDS = {{"2.1": 60, "1.2": 30, "1.1": 2}}
+plan.project.seconds_of_training = lambda: 0.0
+plan.project.train_networks = lambda: None
+sphinx_gallery_conf["parallel"] = 2
+"""
+
+    def page(number: str, pause: float) -> str:
+        return (
+            f"'''\n{number} Page\n========\n\nA line.\n'''\n\nimport time\n\n"
+            f'with open("../order.txt", "a") as file:\n    print("{number}", file=file)\ntime.sleep({pause})\n'
+        )
+
+    project = make(tmp_path, conf, plot_1_1_short=page("1.1", 0), plot_1_2_long=page("1.2", 1))
+    other = project.folder / "examples" / "2_part"
+    other.mkdir()
+    (other / "GALLERY_HEADER.rst").write_text("Other\n-----\n")
+    (longest := other / "plot_2_1_longest.py").write_text(page("2.1", 2))
+    built = project.build()
+    assert built.returncode == 0, built.stderr
+    order = project.folder / "examples" / "order.txt"
+    begun = order.read_text().split()
+    assert (set(begun[:2]), begun[2:]) == ({"2.1", "1.2"}, ["1.1"])
+    (index,) = project.published("auto_examples/index.html").values()
+    assert index.index(b"1.1 Page") < index.index(b"1.2 Page") < index.index(b"2.1 Page")
+
+    longest.write_text(longest.read_text() + 'raise RuntimeError("broken on purpose")\n')
+    broken = project.build()
+    assert broken.returncode != 0
+    assert "broken on purpose" in broken.stderr
+    assert set(order.read_text().split()[3:]) == {"2.1"}
+
+
 def test_a_relative_folder_is_relative_to_the_working_directory_of_the_build(project: Project) -> None:
     """Pages run in their own folders."""
     built = project.build(MNIST_LAB_DATA="../data")
