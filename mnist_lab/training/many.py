@@ -156,7 +156,7 @@ def _trained(orders: Sequence[Order], *, progress: bool) -> Iterator[TrainedNetw
     import joblib  # noqa: PLC0415 - not needed where the cache is filled
     from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415
 
-    _, jobs = joblib.parallel.get_active_backend()
+    backend, jobs = joblib.parallel.get_active_backend()
     if jobs is None:  # not configured by the caller
         jobs = -1 if best_device().type == "cpu" else 1
     jobs = min(joblib.effective_n_jobs(jobs), len(orders))
@@ -165,8 +165,10 @@ def _trained(orders: Sequence[Order], *, progress: bool) -> Iterator[TrainedNetw
         joblib.delayed(_train)(name, recipe, wanted, progress and jobs == 1, dataset.name, *_arrays(dataset))
         for name, recipe, dataset in orders
     )
+    # Ray's backend cannot return results one by one.
+    return_as = "generator_unordered" if backend.supports_return_generator else "list"
     try:
-        yield from joblib.Parallel(jobs, batch_size=1, return_as="generator_unordered")(tasks)
+        yield from joblib.Parallel(jobs, batch_size=1, return_as=return_as)(tasks)
     finally:
         get_reusable_executor(reuse=True).shutdown()  # joblib would keep the processes for five minutes
 

@@ -70,6 +70,14 @@ def test_networks_side_by_side_are_those_that_are_trained_one_by_one(
     assert lab.trained_many("plain", [], dataset=DATASET) == []
 
 
+@pytest.mark.usefixtures("own_cache")
+def test_a_backend_that_returns_all_results_at_once_trains_the_same_networks() -> None:
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):  # Ray's is another of that kind
+        networks = lab.trained_many("plain", [3, 4], recipe=RECIPE, dataset=DATASET, progress=False)
+    for network in networks:
+        assert same(network.model.state_dict(), alone(network.seed, RECIPE, DATASET))
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_number_of_jobs_and_the_default_dtype_are_those_of_the_caller(jobs: int, own_cache: Path) -> None:
     before = torch.get_default_dtype()
