@@ -277,7 +277,8 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
             yield "report.reading" if entry is report.reading else entry.__qualname__, entry
         for name, method in vars(entry).items() if isinstance(entry, type) else ():
             called = method.__func__ if isinstance(method, classmethod) else method
-            named = not name.startswith("_") or name == "__getitem__"
+            # `tox -e mutation` adds methods, whose names are not ASCII.
+            named = (not name.startswith("_") and name.isascii()) or name == "__getitem__"
             if named and inspect.isfunction(called) and len(inspect.signature(called).parameters) > 1:
                 yield f"{entry.__qualname__}.{name}", getattr(KNOWN[entry], name)
 
