@@ -277,8 +277,7 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
             yield "report.reading" if entry is report.reading else entry.__qualname__, entry
         for name, method in vars(entry).items() if isinstance(entry, type) else ():
             called = method.__func__ if isinstance(method, classmethod) else method
-            # `tox -e mutation` adds methods, whose names are not ASCII.
-            named = (not name.startswith("_") and name.isascii()) or name == "__getitem__"
+            named = (not name.startswith("_") and "__mutmut" not in name) or name == "__getitem__"
             if named and inspect.isfunction(called) and len(inspect.signature(called).parameters) > 1:
                 yield f"{entry.__qualname__}.{name}", getattr(KNOWN[entry], name)
 
@@ -302,7 +301,8 @@ def decorated() -> Iterator[Any]:
 
 
 def is_own(module: types.ModuleType, name: str, entry: object) -> bool:
-    return not name.startswith("_") and callable(entry) and getattr(entry, "__module__", "") == module.__name__
+    named = not name.startswith("_") and "__mutmut" not in name  # which `tox -e mutation` adds
+    return named and callable(entry) and getattr(entry, "__module__", "") == module.__name__
 
 
 @cache
