@@ -60,10 +60,11 @@ def duration(seconds: float) -> str:
 
 def prepare(app: Sphinx) -> None:
     """Announce the pages that run, with their likely duration, train what they share, and run them."""
-    scripts = to_run(app)
-    if not scripts or not app.config.sphinx_gallery_conf["plot_gallery"]:
+    scripts, configuration = to_run(app), app.config.sphinx_gallery_conf
+    if not scripts or not configuration["plot_gallery"]:
+        configuration["parallel"] = False  # sphinx-gallery would start processes that have nothing to do
         return
-    cores = app.config.sphinx_gallery_conf["parallel"] or 1
+    cores = configuration["parallel"] or 1
     training = project.seconds_of_training()
     pages = {answers.title_of(script): seconds_of(script) for script in scripts}
     total = (training + sum(pages.values())) / cores

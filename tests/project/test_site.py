@@ -176,7 +176,8 @@ def test_a_build_says_what_will_run_and_trains_the_networks_first(
     for name in ("plot_1_1_curves", "plot_1_4_counts"):
         (script := tmp_path / "examples" / "1_part" / f"{name}.py").parent.mkdir(parents=True, exist_ok=True)
         script.write_text(f'"""\n{name}\n====\n"""\n')
-    app: Any = SimpleNamespace(srcdir=tmp_path / "docs", config=CONFIG)
+    config = SimpleNamespace(sphinx_gallery_conf=dict(CONFIG.sphinx_gallery_conf))
+    app: Any = SimpleNamespace(srcdir=tmp_path / "docs", config=config)
     plan.prepare(app)
     assert said == [
         "2 pages run in this build, which may take 6 min on 2 cores:",
@@ -192,6 +193,7 @@ def test_a_build_says_what_will_run_and_trains_the_networks_first(
         (kept / f"{script.name}.md5").write_text(hashlib.md5(script.read_bytes()).hexdigest())
     plan.prepare(app)
     assert len(said) == 4, "nothing runs in this build"
+    assert config.sphinx_gallery_conf["parallel"] is False, "no processes are started"
     assert trained == [True]
     assert len(ran) == 1
 
