@@ -118,8 +118,9 @@ def targeted_attack(
     ----------
     Szegedy et al., *Intriguing properties of neural networks*, 2014. Carlini and Wagner, *Towards evaluating the
     robustness of neural networks*, 2017. The search adapts the constraint at every step, as do Rony et al., *Decoupling
-    direction and norm for efficient gradient-based L2 adversarial attacks and defenses*, 2019. Its noise smooths the
-    cost: Duchi, Bartlett and Wainwright, *Randomized smoothing for stochastic optimization*, 2012.
+    direction and norm for efficient gradient-based L2 adversarial attacks and defenses*, 2019. How fast it does so
+    depends on how often the outcome has changed: Kesten, *Accelerated stochastic approximation*, 1958. Its noise
+    smooths the cost: Duchi, Bartlett and Wainwright, *Randomized smoothing for stochastic optimization*, 2012.
 
     Examples
     --------
