@@ -7,19 +7,19 @@ run is shown alone, and so is one on a machine that had other work to do.
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from benchmarks.attacks import attacks, noise
 from benchmarks.busy import beside_programs
 from benchmarks.imports import imports
-from benchmarks.measure import RESULTS, Row, busy, environment, told, write
+from benchmarks.measure import RESULTS, Distortion, Row, busy, environment, told, write
 from benchmarks.occlusion import occlusion
 from benchmarks.page import Entry, table, text
 from benchmarks.robustness import robustness
 from benchmarks.training import epoch, memory, to_99
 
-BENCHMARKS: dict[str, Callable[[bool], list[Row]]] = {
+BENCHMARKS: dict[str, Callable[[bool], Sequence[Row | Distortion]]] = {
     "epoch": epoch,
     "to-99": to_99,
     "busy": beside_programs,

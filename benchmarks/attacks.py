@@ -2,22 +2,19 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from statistics import fmean, median
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import mnist_lab as lab
-from benchmarks.measure import Row, timed, turns
+from benchmarks.measure import Distortion, Row, timed, turns
 
 STEPS = 300  # what maximize_logit() takes by default
 STEP_SIZE = 2000.0
 
 Attack = Callable[[nn.Module, Tensor, Tensor, int], Tensor]  # network, images, targets, steps -> images in 0..255
-Measured = tuple[float, list[float]]  # processor seconds, L2 distances
 
 
 def by_hand(model: nn.Module, target: int) -> Tensor:
@@ -88,26 +85,9 @@ def ours(model: nn.Module, images: Tensor, targets: Tensor, steps: int) -> Tenso
     return lab.targeted_attack(model, images, targets, "search", "image", steps=steps).images
 
 
-def foolbox_ddn(model: nn.Module, images: Tensor, targets: Tensor, steps: int) -> Tensor:
-    """Foolbox's attack of decoupled direction and norm (Rony et al. 2019); its FMN leaves the radius out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # foolbox's dependencies warn of their own old idioms
-        import foolbox as published  # noqa: PLC0415
-
-    foolbox: Any = published  # its types leave out what it exports
-    bounded = foolbox.PyTorchModel(Rounding(model).eval(), bounds=(0, 1), device="cpu")
-    criterion = foolbox.criteria.TargetedMisclassification(targets)
-    raw, _, _ = foolbox.attacks.DDNAttack(steps=steps)(bounded, images.float() / 255, criterion, epsilons=None)
-    generated: Tensor = raw * 255
-    return generated
-
-
 def peers() -> dict[str, Attack]:
-    """The attacks of adversarial-library where it is installed (it asks for an old setuptools), else foolbox's."""
-    try:
-        from adv_lib.attacks import ddn, fmn, pdgd  # noqa: PLC0415
-    except ImportError:
-        return {"foolbox, DDN": foolbox_ddn}
+    """The attacks of adversarial-library, for images in 0..1."""
+    from adv_lib.attacks import ddn, fmn, pdgd  # noqa: PLC0415 - the other benchmarks run without it
 
     def adapted(attack: Callable[..., Tensor]) -> Attack:
         return lambda model, images, targets, steps: (
@@ -121,11 +101,11 @@ def peers() -> dict[str, Attack]:
     }
 
 
-def attacks(quick: bool) -> list[Row]:
-    """The targeted attack with a searched beta against published ones with as many steps: time, and distortion.
+def attacks(quick: bool) -> list[Distortion]:
+    """The targeted attack with a searched beta and published ones, each with as many steps: time, and distortion.
 
     Batch normalization, seed 0; the first two correctly classified test images of each digit, nine targets each. All
-    attacks are shown rounded images, and only what succeeds rounded counts. Seconds are the processor's.
+    attacks are shown rounded images, and only what succeeds rounded counts.
     """
     dataset = lab.load_dataset()
     model = lab.trained("batch_norm", dataset=dataset).model.eval().requires_grad_(requires_grad=False)
@@ -135,35 +115,26 @@ def attacks(quick: bool) -> list[Row]:
     contestants = {"ours": ours, **peers()}
     for attack in contestants.values():
         attack(model, images[:4], targets[:4], 2)  # warm-up
-    rows = []
-    for steps in (20,) if quick else (100, 200, 1000):
-        measured = {name: _measured(attack, model, images, targets, steps) for name, attack in contestants.items()}
-        for name in list(contestants)[1:]:
-            rows += compared(f"{len(targets)} targeted pairs, {steps} steps", measured["ours"], name, measured[name])
-    return rows
-
-
-def compared(subject: str, ours: Measured, name: str, theirs: Measured) -> list[Row]:
-    """The rows of one attack beside ours: each is given by its seconds and its L2 distances."""
-    (our_time, our_lengths), (their_time, their_lengths) = ours, theirs
-    failed = [sum(length == math.inf for length in lengths) for lengths in (our_lengths, their_lengths)]
-    means = [
-        fmean([length for length in lengths if length < math.inf] or [math.nan])
-        for lengths in (our_lengths, their_lengths)
-    ]
-    note = f"Means {means[0]:.3f} and {means[1]:.3f}; failures {failed[0]} and {failed[1]}."
     return [
-        Row(f"{subject}: time", "s", name, [our_time], [their_time]),
-        Row(f"{subject}: median L2, of 0..1", "", name, [median(our_lengths)], [median(their_lengths)], note=note),
+        measured(name, attack, model, images, targets, steps)
+        for steps in ((20,) if quick else (100, 200, 1000))
+        for name, attack in contestants.items()
     ]
 
 
-def _measured(attack: Attack, model: nn.Module, images: Tensor, targets: Tensor, steps: int) -> Measured:
-    """Processor seconds, and L2 distances of the rounded images in units of 255; infinite where the attack failed."""
+def measured(name: str, attack: Attack, model: nn.Module, images: Tensor, targets: Tensor, steps: int) -> Distortion:
+    """Time and distortion of one attack, whose images are rounded to uint8."""
     start = time.process_time()
     rounded = attack(model, images, targets, steps).detach().round().clamp(0, 255)
     seconds = time.process_time() - start
     with torch.no_grad():
         solved = model(rounded).argmax(dim=1) == targets
     distance = (rounded - images).flatten(1).norm(dim=1) / 255
-    return seconds, torch.where(solved, distance, torch.inf).tolist()
+    return Distortion(
+        steps,
+        name,
+        seconds,
+        median(torch.where(solved, distance, torch.inf).tolist()),
+        fmean(distance[solved].tolist() or [math.nan]),
+        int((~solved).sum()),
+    )

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import torch
@@ -26,12 +26,12 @@ from mnist_lab._utils.files import written_whole
 from mnist_lab._utils.messages import progress
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
-PACKAGES = ("torch", "mnist-lab", "torchvision", "captum", "foolbox", "numpy")
+PACKAGES = ("torch", "mnist-lab", "torchvision", "captum", "foolbox", "adv-lib", "numpy")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: one quantity, ours against a reference.
+    """A row of a table: one quantity, ours against a reference.
 
     Parameters
     ----------
@@ -57,6 +57,9 @@ class Row:
     share: bool = False
     note: str = ""
 
+    # Columns, with their widths in percent.
+    HEADER: ClassVar[dict[str, int]] = {"what": 32, "reference beside ours": 22, "ours": 20, "reference": 26}
+
     @property
     def ratios(self) -> list[float]:
         """Turn by turn, how many times ours the reference is, or which share of it ours is, in ascending order."""
@@ -74,6 +77,45 @@ class Row:
         ours, theirs = (ranged(values, self.unit) for values in (self.ours, self.theirs))
         subject = f"{self.subject}, {len(self.ours)} turns" if len(self.ours) > 1 else self.subject
         return f"{subject}. {self.note}" if self.note else subject, ratio, ours, f"{self.reference}: {theirs}"
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """A row of the table of targeted attacks: one attack with one number of steps.
+
+    Parameters
+    ----------
+    steps, attack
+        The number of steps, and who made the attack.
+    seconds
+        Processor time for all pairs.
+    median, mean
+        L2 distances, in intensities of 0..1. Failures are infinitely far in the median, and left out of the mean.
+    failures
+        The number of pairs on which it fails.
+    """
+
+    steps: int
+    attack: str
+    seconds: float
+    median: float
+    mean: float
+    failures: int
+
+    HEADER: ClassVar[dict[str, int]] = {
+        "steps": 10,
+        "attack": 36,
+        "processor time": 18,
+        "median L2": 12,
+        "mean L2": 12,
+        "failures": 12,
+    }
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The values as text."""
+        lengths = (f"{length:.3f}" for length in (self.median, self.mean))
+        return f"{self.steps:,}", self.attack, f"{rounded(self.seconds)} s", *lengths, str(self.failures)
 
 
 def rounded(value: float) -> str:

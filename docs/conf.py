@@ -41,6 +41,7 @@ extensions = [
     "plan",
     "record",
     "overview",
+    "front",
     "answers",
     "pages",
     "formulas",

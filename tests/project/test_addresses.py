@@ -65,7 +65,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 @pytest.mark.usefixtures("addresses")
-@pytest.mark.parametrize("name", ["addresses", "whats_new"])
+@pytest.mark.parametrize("name", ["addresses", "front", "whats_new"])
 def test_the_examples_hold(name: str) -> None:
     failed, attempted = doctest.testmod(
         importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -229,7 +229,7 @@ def test_both_states_of_the_site(project: Project) -> None:
 
 # Extensions that other projects copy
 
-OUR_OWN = {"project", "contracts", "overview", "live"}  # they know this library
+OUR_OWN = {"project", "contracts", "front", "overview", "live"}  # they know this library
 EXTENSIONS = sorted((ROOT / "docs" / "_ext").glob("*.py"))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import accuracy, measure, page
 from benchmarks.accuracy import Result
-from benchmarks.measure import RESULTS, Row
+from benchmarks.measure import RESULTS, Distortion, Row
 
 
 @pytest.mark.parametrize("module", [accuracy, measure], ids=lambda module: module.__name__)
@@ -46,3 +46,10 @@ def test_a_share_is_ours_of_the_reference() -> None:
         "50.0 GFLOP/s",
         "products: 200 GFLOP/s",
     )
+
+
+def test_a_distortion_has_the_digits_in_which_attacks_differ() -> None:
+    row = Distortion(1000, "an attack", seconds=12.345, median=1.6543, mean=1.6549, failures=2)
+    assert row.cells == ("1,000", "an attack", "12.3 s", "1.654", "1.655", "2")
+    assert len(row.cells) == len(Distortion.HEADER)
+    assert page.text([row])[1].startswith("    an attack; 12.3 s")
