@@ -22,6 +22,12 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
+def test_filters_are_contiguous_whatever_the_layout_of_the_network() -> None:
+    model = lab.DigitCNN().to(memory_format=torch.channels_last)
+    assert not model.conv2.weight.is_contiguous()
+    assert lab.filters(model, "conv2").is_contiguous()
+
+
 def test_the_masks_are_a_basis() -> None:
     masks = torch.tensor([mask for kind in MASKS.values() for mask in kind], dtype=torch.float64).flatten(1)
     products = masks @ masks.T
