@@ -33,6 +33,7 @@ import mnist_lab as lab
 from mnist_lab.attacks.likeness import digit_likeness
 from mnist_lab.attacks.similarity import nearest_images
 from mnist_lab.plotting._pages import adversarial as figures
+from mnist_lab.plotting._pages.likeness import by_noise_seed, compared, likeness_chart
 from mnist_lab.training.zoo import NAMES, SEEDS
 
 dataset = lab.load_dataset()
@@ -155,44 +156,21 @@ groups = {
     "noise": noise[:seeds].round().repeat_interleave(10, dim=0),
 }
 likeness = digit_likeness(groups, targets, train.images, train.labels)
-measures = ("explained", "on_strokes", "linear", "nearest")
+by_seed = {name: by_noise_seed(each) for name, each in likeness.items()}
 
 # %%
-by_seed = {
-    name: [
-        getattr(likeness[name], measure).float().unflatten(0, (seeds, 10)).mean(dim=1)
-        for measure in measures
-    ]
-    for name in groups
-}
 shown = ("test digits", "generated", "robust", "noise")
-figure = figures.likeness_chart({name: by_seed[name] for name in shown}, measures)
-
+figure = likeness_chart({name: by_seed[name] for name in shown})
 
 # %%
-def differ(first: str, second: str) -> list[int]:
-    """By measure: 1 where the second group is significantly higher, -1 where lower."""
-    pairs = zip(by_seed[first], by_seed[second], strict=True)
-    compared = [lab.stats.paired_comparison(a.tolist(), b.tolist()) for a, b in pairs]
-    return [int(each.significant) * (1 if each.mean > 0 else -1) for each in compared]
-
-
-def listed(signs: list[int], wanted: int) -> str:
-    """The measures with a sign, as an enumeration."""
-    names = [
-        m.replace("_", " ") for m, s in zip(measures, signs, strict=True) if s == wanted
-    ]
-    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
-
-
-below, above = differ("generated", "test digits"), differ("noise", "generated")
-means = {n: [float(v.mean()) for v in values] for n, values in by_seed.items()}
+to_digits = compared(by_seed["generated"], by_seed["test digits"])
+to_noise = compared(by_seed["generated"], by_seed["noise"])
+explained = {name: float(each.explained.mean()) for name, each in likeness.items()}
 lab.report.reading(
-    f"Principal components explain {means['test digits'][0]:.0%} of a test digit, "
-    f"{means['generated'][0]:.0%} of a generated image and {means['noise'][0]:.0%} of "
-    f"noise. Generated images are below test digits in "
-    f"{listed(below, 1) or 'nothing'}, and above noise in "
-    f"{listed(above, 1) or 'nothing'}."
+    f"Principal components explain {explained['test digits']:.0%} of a test digit, "
+    f"{explained['generated']:.0%} of a generated image and {explained['noise']:.0%} "
+    f"of noise. Compared with test digits, generated images are {to_digits}. Compared "
+    f"with noise, they are {to_noise}."
 )
 
 # %%
@@ -210,49 +188,48 @@ figure = figures.image_rows(
 )
 
 # %%
-gain = differ("plain", "robust")
-for index, measure in enumerate(measures):
-    print(f"{measure}: plain {means['plain'][index]:.3f}, ", end="")
-    print(f"robust {means['robust'][index]:.3f}")
+gain = compared(by_seed["robust"], by_seed["plain"])
+for measure, each in gain.differences.items():
+    print(f"{measure}: robust minus plain {each.mean:+.3f} ", end="")
+    print(f"({each.low:+.3f} to {each.high:+.3f})")
 lab.report.reading(
-    f"The robust network's images are more like digits in "
-    f"{listed(gain, 1) or 'nothing'}"
-    + (f", and less in {listed(gain, -1)}" if -1 in gain else "")
-    + (f"; no difference is shown in {listed(gain, 0)}" if 0 in gain else "")
-    + f" ({seeds} noise seeds, paired). Principal components explain "
-    f"{means['robust'][0]:.0%} of them and {means['test digits'][0]:.0%} of test digits"
+    f"Compared with the plain network's images, the robust network's are {gain} "
+    f"({seeds} noise seeds, paired). Principal components explain "
+    f"{explained['robust']:.0%} of them and {explained['test digits']:.0%} of test "
+    "digits"
     + (
         ", so small changes are not the whole reason."
-        if means["robust"][0] < 0.8 * means["test digits"][0]
+        if explained["robust"] < 0.8 * explained["test digits"]
         else "."
     )
 )
 
 # %%
+measures = len(by_seed["noise"])
 verdict = (
     "No"
-    if below.count(1) == len(measures)
+    if len(to_digits.less) == measures
     else "In part"
-    if 1 in below
+    if to_digits.less
     else "They measure like digits"
 )
 reason = (
     "A network trained against small changes supports this"
-    if gain.count(1) > len(measures) / 2 and -1 not in gain
+    if len(gain.more) > measures / 2 and not gain.less
     else "A network trained against small changes supports this in part"
-    if gain.count(1) > gain.count(-1)
+    if len(gain.more) > len(gain.less)
     else "A network trained against small changes does not support this"
 )
 lab.report.answer(
     "3.1.3",
     f"{verdict}: they are textures{' with a form for each class' * own_form}, less "
-    f"like digits than test digits are in {below.count(1)} of {len(measures)} measures "
-    f"and more than noise in {above.count(1)}; principal components of digits explain "
-    f"{means['generated'][0]:.0%} of them ({means['test digits'][0]:.0%} of test "
-    f"digits, {means['noise'][0]:.0%} of noise). Why: many small changes, spread over "
-    f"the image, raise the logit without making strokes. {reason}: its images are more "
-    f"like digits in {gain.count(1)} of {len(measures)} measures and less in "
-    f"{gain.count(-1)} ({seeds} noise seeds).",
+    f"like digits than test digits are in {len(to_digits.less)} of {measures} measures "
+    f"and more than noise in {len(to_noise.more)}; principal components of digits "
+    f"explain {explained['generated']:.0%} of them ({explained['test digits']:.0%} of "
+    f"test digits, {explained['noise']:.0%} of noise). Why: many small changes, spread "
+    f"over the image, raise the logit without making strokes. {reason}: its images are "
+    f"more like digits in {len(gain.more)} of {measures} measures and less in "
+    f"{len(gain.less)} ({seeds} noise seeds).",
     dataset=dataset,
 )
 

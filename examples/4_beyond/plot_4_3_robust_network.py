@@ -18,9 +18,9 @@ every training image:
 
 Here :math:`f_\theta` is the network with weights :math:`\theta`, :math:`\ell` the
 cross-entropy, :math:`x` an image of class :math:`y`, and :math:`\delta` a change no
-longer than :math:`\epsilon` in L2. Two steps of projected gradient descent approximate
-the inner maximum. That such networks make images that people can read was found by
-:cite:t:`tsipras2019` and :cite:t:`santurkar2019` on natural images.
+longer than :math:`\epsilon` in L2. A few steps of projected gradient descent
+approximate the inner maximum. That such networks make images that people can read was
+found by :cite:t:`tsipras2019` and :cite:t:`santurkar2019` on natural images.
 """
 
 # %%
@@ -36,6 +36,7 @@ import mnist_lab as lab
 from mnist_lab.attacks.likeness import digit_likeness
 from mnist_lab.introspection.saliency import saliency_map
 from mnist_lab.plotting._pages import adversarial as figures
+from mnist_lab.plotting._pages.likeness import by_noise_seed, compared, likeness_chart
 from mnist_lab.training.adversarial import correct_under_attack, perturb
 from mnist_lab.training.zoo import SEEDS
 
@@ -112,8 +113,9 @@ assert left["robust"] > left["plain"]
 # Is the robustness real?
 # -----------------------
 # A network can also hide its gradients, so that the attack fails and the network is no
-# safer. Then more steps would break it, or images that were made against
-# another network. Both are tried.
+# safer. Then more steps would break it, or images that were made against another
+# network. Both are tried; :doc:`/benchmarks/robustness` has more attacks, more images
+# and Carlini-Wagner.
 stronger = correct_under_attack(robust, few, 1.5 * 255, steps=100, restarts=1)
 foreign = perturb(plain, few.images, few.labels, 1.5 * 255, steps=20)
 moved = (foreign - few.images).flatten(1).norm(dim=1) / 255
@@ -251,49 +253,21 @@ groups = {
 likeness = digit_likeness(groups, targets, train.images, train.labels)
 
 # %%
-measures = ("explained", "on_strokes", "linear", "nearest")
-by_seed = {
-    name: [
-        getattr(likeness[name], measure).float().unflatten(0, (seeds, 10)).mean(dim=1)
-        for measure in measures
-    ]
-    for name in groups
-}
-figure = figures.likeness_chart(by_seed, measures)
+by_seed = {name: by_noise_seed(each) for name, each in likeness.items()}
+figure = likeness_chart(by_seed)
 
 # %%
-better, worse, level = list[str](), list[str](), list[str]()
-for index, measure in enumerate(measures):
-    first, second = (by_seed[name][index].tolist() for name in ("plain", "robust"))
-    compared = lab.stats.paired_comparison(first, second)
-    kind = level if not compared.significant else better if compared.mean > 0 else worse
-    kind.append(measure.replace("_", " "))
-    print(f"{measure}: robust minus plain {compared.mean:+.3f} ", end="")
-    print(f"({compared.low:+.3f} to {compared.high:+.3f}, {seeds} noise seeds)")
-means = {
-    name: dict(zip(measures, (float(v.mean()) for v in by_seed[name]), strict=True))
-    for name in groups
-}
-
-
-def listed(names: list[str]) -> str:
-    """Names as an enumeration."""
-    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
-
-
-found = (
-    f"The robust network's images are more like digits by {len(better)} of "
-    f"{len(measures)} measures"
-    + (f" ({listed(better)})" if better else "")
-    + (f", less by {listed(worse)}" if worse else "")
-    + (f"; no difference is shown in {listed(level)}" if level else "")
-)
+gain, measures = compared(by_seed["robust"], by_seed["plain"]), len(by_seed["noise"])
+for measure, each in gain.differences.items():
+    print(f"{measure}: robust minus plain {each.mean:+.3f} ", end="")
+    print(f"({each.low:+.3f} to {each.high:+.3f}, {seeds} noise seeds)")
+explained = {name: float(each.explained.mean()) for name, each in likeness.items()}
 lab.report.reading(
-    f"{found}. The principal components explain "
-    f"{means['test digits']['explained']:.0%} of a test digit, "
-    f"{means['robust']['explained']:.0%} of the robust network's images, "
-    f"{means['plain']['explained']:.0%} of the plain one's and "
-    f"{means['noise']['explained']:.0%} of noise."
+    f"Compared with the plain network's images, the robust network's are {gain} "
+    f"({seeds} noise seeds, paired). The principal components explain "
+    f"{explained['test digits']:.0%} of a test digit, {explained['robust']:.0%} of the "
+    f"robust network's images, {explained['plain']:.0%} of the plain one's and "
+    f"{explained['noise']:.0%} of noise."
 )
 
 # %%
@@ -369,23 +343,23 @@ lab.report.reading(
 cost = 100 * (clean["plain"] - clean["robust"])
 verdict = (
     "Yes: where small changes do not pay, ascent draws images that are more like digits"
-    if len(better) > len(worse) + len(level)
+    if len(gain.more) > measures / 2
     else "Partly: some measures find the robust network's images more like digits"
-    if len(better) > len(worse)
+    if len(gain.more) > len(gain.less)
     else "No: the measures do not find the robust network's images more like digits"
 )
 far = (
     ", though still far from digits"
-    if len(better) > len(worse)
-    and means["robust"]["explained"] < 0.8 * means["test digits"]["explained"]
+    if len(gain.more) > len(gain.less)
+    and explained["robust"] < 0.8 * explained["test digits"]
     else ""
 )
 lab.report.answer(
     "4.3",
-    f"{verdict}{far}. {found} ({seeds} noise seeds, ten classes). Principal components "
-    f"of training digits explain {means['robust']['explained']:.0%} against "
-    f"{means['plain']['explained']:.0%} (test digits "
-    f"{means['test digits']['explained']:.0%}). Changes of L2 length "
+    f"{verdict}{far}. Compared with the plain network's, the robust network's images "
+    f"are {gain} ({seeds} noise seeds, ten classes). Principal components of training "
+    f"digits explain {explained['robust']:.0%} against {explained['plain']:.0%} (test "
+    f"digits {explained['test digits']:.0%}). Changes of L2 length "
     f"{radii[at - 1]:g} leave {left['robust']:.0%} correct against "
     f"{left['plain']:.0%}, and the smallest change found is {ratio:.1f} times that of "
     f"the best network of problem 1. The price is {cost:.1f} points of accuracy: "

@@ -8,7 +8,9 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import Rectangle
 
 import mnist_lab as lab
+from mnist_lab.attacks.likeness import Likeness
 from mnist_lab.plotting._pages import adversarial, classification
+from mnist_lab.plotting._pages.likeness import by_noise_seed, compared, likeness_chart
 from mnist_lab.stats import paired_comparison
 
 
@@ -30,11 +32,25 @@ def test_accuracy_is_drawn_by_radius_on_a_whole_axis() -> None:
     assert axes.get_ylim() == (-0.03, 1.03)
 
 
+def likeness_of(explained: list[float]) -> Likeness:
+    """Two noise seeds of ten classes, with one value per seed in each measure."""
+    values = torch.tensor(explained).repeat_interleave(10)
+    return Likeness(values, 1 - values, values > 0.5, values > 0.5)
+
+
 def test_likeness_is_the_mean_over_the_noise_seeds() -> None:
-    figure = adversarial.likeness_chart({"noise": [torch.tensor([0.1, 0.3]), torch.tensor([0.5, 0.5])]}, ["a_b", "c"])
+    figure = likeness_chart({"noise": by_noise_seed(likeness_of([0.1, 0.6]))})
     axes = figure.axes[0]
-    assert np.asarray(axes.lines[0].get_ydata()).tolist() == pytest.approx([0.2, 0.5])
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["a b", "c"]
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == pytest.approx([0.35, 0.65, 0.5, 0.5])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["explained", "on strokes", "linear", "nearest"]
+
+
+def test_groups_are_compared_in_words_by_what_their_seeds_show() -> None:
+    low, high = by_noise_seed(likeness_of([0.1, 0.2])), by_noise_seed(likeness_of([0.3, 0.4]))
+    words = "more like digits in {}, and less like digits in {}, and not shown to differ in linear and nearest"
+    assert str(compared(high, low)) == words.format("explained", "on strokes")
+    assert str(compared(low, high)) == words.format("on strokes", "explained")
+    assert str(compared(low, low)) == "not shown to differ in explained, on strokes, linear and nearest"
 
 
 # Question 1

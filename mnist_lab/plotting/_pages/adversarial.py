@@ -14,10 +14,8 @@ from torch import Tensor
 
 from mnist_lab._utils.contracts import CLASSES, PIXEL_MAX
 from mnist_lab.attacks.result import AttackResult
-from mnist_lab.plotting.charts import estimates
 from mnist_lab.plotting.grids import image_table
 from mnist_lab.plotting.style import BLUE, GREY, ORANGE, SERIES, WIDTH, draw_image, image_grid, numbers
-from mnist_lab.stats import mean_interval
 
 FAINTEST = 1e-38  # the smallest probability that single precision holds
 
@@ -97,17 +95,6 @@ def accuracy_by_radius(radii: Sequence[float], accuracies: Mapping[str, Tensor])
     axes.set_title("Accuracy under attack")
     axes.legend()
     return figure
-
-
-def likeness_chart(groups: Mapping[str, Sequence[Tensor]], measures: Sequence[str]) -> Figure:
-    """Measures of digit-likeness, 0..1, with intervals: for each group of images one value per noise seed, (S,)."""
-    return estimates(
-        {name: [mean_interval(values.tolist()) for values in by_measure] for name, by_measure in groups.items()},
-        [measure.replace("_", " ") for measure in measures],
-        title="How digit-like the images are",
-        unit="share",
-        limits=(0, 1.03),
-    )
 
 
 def success_by_beta(betas: Tensor, shares: Mapping[str, Tensor], distortions: Tensor) -> Figure:
