@@ -63,7 +63,7 @@ class Recipe:
     >>> Recipe.accurate().augment
     True
     >>> Recipe.robust().adversarial_radius / 255
-    2.0
+    2.25
     """
 
     epochs: Count = 4
@@ -129,12 +129,21 @@ class Recipe:
     @classmethod
     @checked
     def robust(cls, seed: Seed = 0) -> Self:
-        """Adversarial training within an L2 radius of 2 (intensities 0..1): small changes are not to change the class.
+        """Adversarial training within an L2 radius of 2.25 (intensities 0..1), so that small changes do not pay.
 
         Two gradient steps on the images precede each step on the weights, so an epoch takes about three times as long.
-        A larger radius costs accuracy and gave no larger least distortion; a single step gave a smaller one.
+        On the validation images (seed 0) the network reaches 98.7 %, and the smallest targeted changes found are 1.9
+        times those of :func:`mnist_lab.best`. A radius of 2.5 gives 98.5 % and 2.0 times. A single step with a radius
+        of 4 leaves the network open to attacks of more steps.
         """
-        return cls(epochs=3, warmup=0.3, adversarial_radius=2.0 * 255, precision=best_precision(), seed=seed)
+        return cls(
+            epochs=4,
+            learning_rate=5e-3,
+            warmup=0.3,
+            adversarial_radius=2.25 * 255,
+            precision=best_precision(),
+            seed=seed,
+        )
 
 
 def _require_step(step: int, steps: int) -> None:
