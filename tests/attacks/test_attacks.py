@@ -529,6 +529,18 @@ def test_a_step_may_be_small() -> None:
     assert 0 < float((result.images - image).abs().max()) < 1
 
 
+def test_a_search_ends_by_shortening_the_changes(
+    trained: lab.DigitCNN, bar_dataset: lab.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, targets = (rows[::9] for rows in pairs(bar_dataset.test, 1))
+    shortened = lab.targeted_attack(trained, images, targets, start="image", steps=30)
+    monkeypatch.setattr(ascent, "SEARCH_SHORTER", ())
+    whole = lab.targeted_attack(trained, images, targets, start="image", steps=30)
+    assert shortened.success.all()
+    assert (shortened.l2 <= 1.001 * whole.l2).all()  # to within the rounding
+    assert shortened.l2.mean() < 0.999 * whole.l2.mean()
+
+
 class Cliff(nn.Module):
     """A logit that rises slowly with the distance from black, and 10,000 times as fast beyond a distance of 500."""
 
