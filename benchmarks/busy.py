@@ -44,7 +44,7 @@ def beside_programs(quick: bool) -> list[Row]:
         for count in (0, cores):
             where = f"beside {count} busy programs" if count else "quiet"
             with programs(count):
-                values = turns(contestants, 1 if quick else 5, where)
+                values = turns(contestants, 1 if quick else 3, where)
             for name, loop in (("ours", "Ours"), ("usual", "The usual loop")):
                 subject, unset_values = f"{loop}, 5,000 images, {where}", values[f"{name}, unset"]
                 rows.append(Row(subject, "s", "threads that spin as by default", values[name], unset_values, note=NOTE))

@@ -26,6 +26,10 @@ after the first epoch that ends at 99 % or above. That is to its advantage: it m
 therefore a lower bound, and its accuracy at that point does not tell how accurate it is. Measuring the accuracy is not
 counted on either side.
 
+**Busy machine.** An epoch of 5,000 images, quiet, and beside as many programs that compute without end as there are
+cores. Ours and the usual loop are both shown with threads that spin shortly while they wait, as this library asks of
+OpenMP, and with threads that spin as by default.
+
 **Targeted attacks.** All attacks start from the digit, search for the smallest change in L2, and see the same pairs:
 two test images of each digit, nine targets each, and the network with batch normalization, seed 0. All count rounded
 images: adversarial-library's FMN :cite:p:`pintor2021` and PDGD :cite:p:`matyasko2021` get a straight-through
