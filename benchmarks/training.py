@@ -24,7 +24,7 @@ from torchvision import datasets, transforms
 import mnist_lab as lab
 from benchmarks.measure import Row, apart, rounded, seconds, turns
 from mnist_lab._utils.messages import progress
-from mnist_lab.training.recipe import Precision
+from mnist_lab.training.device import Precision
 
 USUAL = "the usual loop"
 GOAL = 0.99
