@@ -92,7 +92,8 @@ def judged_as(pixels: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
 # and misses the target. We take the largest beta with which at least 95% of the
 # validation images succeed. Success counts after rounding to whole intensities.
 betas = torch.logspace(-4, -0.5, 8)
-start_images, digits, targets = (values[::2] for values in pairs(dataset.validation, 1))
+few = pairs(dataset.validation[:500], 1)
+start_images, digits, targets = (values[::3] for values in few)
 count = len(targets)
 sweep = lab.targeted_attack(
     model,
@@ -133,8 +134,8 @@ assert reads[0] <= reads[-1]
 # -------------------
 # Test images from here on, with the one beta that was tuned. A row is the digit that
 # the image was to look like, a column the class that it was to be classified as.
-each = 5
-images, digits, targets = pairs(dataset.test, each)
+each = 3
+images, digits, targets = pairs(dataset.test[:500], each)
 with unchanged(model):
     made = lab.targeted_attack(model, images, targets, beta)
 shown = made.rounded.unflatten(0, (10, each, 9))[:, 0].flatten(0, 1)
