@@ -164,7 +164,8 @@ def responses(network: lab.DigitCNN, stage: str) -> list[float]:
     """The mean selectivity above chance, and the share of activations that are zero."""
     answers = features(network, stage, sample.images)
     selectivity = selectivity_above_chance(answers, sample.labels, seed)
-    return [float(selectivity.nanmean()), float((answers == 0).float().mean())]
+    active = int(answers.count_nonzero()) / answers.numel()
+    return [float(selectivity.nanmean()), 1 - active]
 
 
 measured = {
