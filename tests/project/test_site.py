@@ -169,6 +169,7 @@ def test_a_build_says_what_will_run_and_trains_the_networks_first(
     import project
 
     said, trained, ran = list[str](), list[bool](), list[list[str]]()
+    monkeypatch.setattr(plan, "SECONDS", {"1.1": 110})
     monkeypatch.setattr(project, "seconds_of_training", lambda: 600.0)
     monkeypatch.setattr(project, "train_networks", lambda: trained.append(True))
     monkeypatch.setattr(plan.logger, "info", lambda text, *values: said.append(text % values))
