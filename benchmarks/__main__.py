@@ -16,7 +16,6 @@ from benchmarks.imports import imports
 from benchmarks.measure import RESULTS, Distortion, Row, busy, environment, told, write
 from benchmarks.occlusion import occlusion
 from benchmarks.page import Entry, table, text
-from benchmarks.robustness import robustness
 from benchmarks.training import epoch, memory, to_99
 
 BENCHMARKS: dict[str, Callable[[bool], Sequence[Row | Distortion]]] = {
@@ -27,7 +26,6 @@ BENCHMARKS: dict[str, Callable[[bool], Sequence[Row | Distortion]]] = {
     "occlusion": occlusion,
     "noise": noise,
     "attacks": attacks,
-    "robustness": robustness,
     "import": imports,
 }
 

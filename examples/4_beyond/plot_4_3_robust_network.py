@@ -114,7 +114,8 @@ assert left["robust"] > left["plain"]
 # -----------------------
 # A network can also hide its gradients, so that the attack fails and the network is no
 # safer. Then more steps would break it, or images that were made against another
-# network. Both are tried.
+# network. Both are tried; :doc:`/benchmarks/robustness` has more attacks, more images
+# and Carlini-Wagner.
 stronger = correct_under_attack(robust, few, 1.5 * 255, steps=100, restarts=1)
 foreign = perturb(plain, few.images, few.labels, 1.5 * 255, steps=20)
 moved = (foreign - few.images).flatten(1).norm(dim=1) / 255

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import accuracy, measure, page
+from benchmarks import accuracy, measure, page, robustness
 from benchmarks.accuracy import Result
 from benchmarks.measure import RESULTS, Distortion, Row
 
@@ -27,6 +27,13 @@ def test_the_page_of_accuracies_is_made_of_what_was_measured() -> None:
     measured = json.loads((RESULTS / "accuracy.json").read_text(encoding="utf-8"))
     lines = accuracy.table([Result(**result) for result in measured["results"]], measured["environment"])
     assert (RESULTS / "accuracy.rst").read_text(encoding="utf-8").splitlines() == lines
+
+
+def test_the_page_of_robustness_is_made_of_what_was_measured() -> None:
+    measured = json.loads((RESULTS / "robustness.json").read_text(encoding="utf-8"))
+    results = [robustness.Result(**result) for result in measured["results"]]
+    lines = robustness.table(results, measured["lengths"], measured["environment"])
+    assert (RESULTS / "robustness.rst").read_text(encoding="utf-8").splitlines() == lines
 
 
 def test_a_ratio_is_the_median_of_the_turns_own() -> None:
