@@ -7,6 +7,7 @@ import torch
 
 import mnist_lab as lab
 from mnist_lab import training
+from mnist_lab.training.device import Precision
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,12 @@ def test_a_history_prints_one_row_per_epoch_that_fits_a_terminal(bar_dataset: la
 
 def test_the_standard_recipe_is_the_default_one_in_the_fastest_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     # As on a processor with and without Intel's AMX, and on an older torch, which cannot tell.
-    for amx, device, precision in [(True, "cpu", "bfloat16"), (False, "cpu", "float32"), (True, "cuda", "float32")]:
+    cases: list[tuple[bool, str, Precision]] = [
+        (True, "cpu", "bfloat16"),
+        (False, "cpu", "float32"),
+        (True, "cuda", "float32"),
+    ]
+    for amx, device, precision in cases:
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx, raising=False)
         monkeypatch.setattr(training.device, "best_device", functools.partial(torch.device, device))
         assert lab.Recipe.standard(3) == lab.Recipe(precision=precision, seed=3)
