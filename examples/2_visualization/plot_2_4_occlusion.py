@@ -389,9 +389,12 @@ lab.report.reading(
 # %%
 # The answer
 # ----------
-controlled = excess["other seeds"].low > 0 and excess["randomized"].low <= 0
-if follows and controlled:
+confirmed = excess["other seeds"].low > 0
+learned = excess["other seeds"].low > excess["randomized"].high
+if follows and confirmed and learned:
     verdict = "The network looks at the digit, and the learning is meaningful"
+elif follows and confirmed:
+    verdict = "The network looks at the digit, but so do randomized networks"
 elif follows:
     verdict = "The network looks at the digit, but other networks do not confirm it"
 else:

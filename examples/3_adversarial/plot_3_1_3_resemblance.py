@@ -228,8 +228,8 @@ lab.report.answer(
     f"explain {explained['generated']:.0%} of them ({explained['test digits']:.0%} of "
     f"test digits, {explained['noise']:.0%} of noise). Why: many small changes, spread "
     f"over the image, raise the logit without making strokes. {reason}: its images are "
-    f"more like digits in {len(gain.more)} of {measures} measures and less in "
-    f"{len(gain.less)} ({seeds} noise seeds).",
+    f"more like digits in {len(gain.more)} of {measures} measures and less like digits "
+    f"in {len(gain.less) or 'none'} ({seeds} noise seeds).",
     dataset=dataset,
 )
 

@@ -168,10 +168,11 @@ figure = lab.plotting.montage(
 # %%
 success = attack.success
 changes = attack.l2 / 255
+reached = {0: "none", 9: "all"}.get(int(success.sum()), str(int(success.sum())))
 if success.any():
     nearest = int(torch.where(success, changes, torch.inf).argmin())
     outcome = (
-        f"{int(success.sum())} of the nine targets are reached. The smallest change, "
+        f"Of the nine targets, {reached} are reached. The smallest change, "
         f"to {targets[nearest]}, has an L2 norm of {changes[nearest]:.2f} in units of "
         f"the full intensity. The digit itself has {digit.double().norm() / 255:.2f}"
     )
@@ -216,8 +217,8 @@ lab.report.answer(
     "4.4",
     f"{what}. The digit that it reads with the highest probability, a {reading}, "
     f"{'does not keep' if others else 'keeps'} this reading under a grey "
-    f"{patch}×{patch} patch at every position, and small changes make the network read "
-    f"{int(success.sum()) or 'none'} of the nine other classes in it.",
+    f"{patch}×{patch} patch at every position. The attack finds a small change with "
+    f"which the network reads another class for {reached} of the nine others.",
     dataset=dataset,
 )
 

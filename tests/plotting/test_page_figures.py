@@ -47,10 +47,10 @@ def test_likeness_is_the_mean_over_the_noise_seeds() -> None:
 
 def test_groups_are_compared_in_words_by_what_their_seeds_show() -> None:
     low, high = by_noise_seed(likeness_of([0.1, 0.2])), by_noise_seed(likeness_of([0.3, 0.4]))
-    words = "more like digits in {}, and less like digits in {}, and not shown to differ in linear and nearest"
+    words = 'more like digits in "{}", and less like digits in "{}", and not shown to differ in "linear" and "nearest"'
     assert str(compared(high, low)) == words.format("explained", "on strokes")
     assert str(compared(low, high)) == words.format("on strokes", "explained")
-    assert str(compared(low, low)) == "not shown to differ in explained, on strokes, linear and nearest"
+    assert str(compared(low, low)) == 'not shown to differ in "explained", "on strokes", "linear" and "nearest"'
 
 
 # Question 1

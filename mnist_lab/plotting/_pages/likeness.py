@@ -64,4 +64,5 @@ def compared(group: Measured, other: Measured) -> Compared:
 
 
 def _listed(names: Sequence[str]) -> str:
+    names = [f'"{name}"' for name in names]
     return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + list(names[-1:]))
