@@ -19,7 +19,7 @@ os.environ["MNIST_LAB_REPORT"] = "1"
 os.environ["MNIST_LAB_ANSWERS"] = str(HERE / "auto_examples" / "answers")
 
 # Pages import torch before the library, so what mnist_lab/_utils/openmp.py does is done here for all of them.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 # What mnist_lab/training/allocator.py does while a network trains, for all that the pages compute.
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**25))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**27))

@@ -9,7 +9,7 @@ variable once, when it is loaded, so nothing of it stays in the environment.
 import os
 import sys
 
-SPINS = "10000"  # instead of 300,000
+SPINS = "30000"  # instead of 300,000
 VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 if "torch" not in sys.modules and not any(variable in os.environ for variable in VARIABLES):
