@@ -73,7 +73,7 @@ def seconds_of_training() -> float:
     return sum(
         each.epochs
         * (1 + each.adversarial_steps * (each.adversarial_radius > 0))
-        * (9.0 if each.precision == "bfloat16" else 14.0)
+        * (12.0 if each.precision == "bfloat16" else 16.0)
         for each in missing
     )
 
