@@ -17,7 +17,8 @@ def best_precision() -> Precision:
     """``"bfloat16"`` if training runs on a CPU that multiplies matrices of bfloat16 (Intel's AMX), else ``"float32"``.
 
     With AMX, training :class:`mnist_lab.DigitCNN` in mixed precision takes about a third less time. On other CPUs it
-    saves nothing, and on some it takes many times as long. On an accelerator so small a network is not limited by its arithmetic.
+    saves nothing, and on some it takes many times as long. On an accelerator so small a network is not limited by its
+    arithmetic.
     """
     # The function is private in torch, and there is no public one.
     has_amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()

@@ -112,8 +112,8 @@ class Recipe:
     def standard(cls, seed: Seed = 0) -> Self:
         """The recipe of :func:`mnist_lab.trained`: the default values, in the precision that is fastest here.
 
-        That is ``"bfloat16"`` on a processor with Intel's AMX, where training takes about a third less time and gives the same
-        accuracy within noise (:doc:`/benchmarks/accuracy`), and ``"float32"`` elsewhere.
+        That is ``"bfloat16"`` on a processor with Intel's AMX, where training takes about a third less time and gives
+        the same accuracy within noise (:doc:`/benchmarks/accuracy`), and ``"float32"`` elsewhere.
         """
         return cls(precision=best_precision(), seed=seed)
 
