@@ -169,7 +169,7 @@ def table(results: list[Result], least: dict[str, float], where: dict[str, str])
             result.network,
             result.attack,
             f"{result.images:,}",
-            *(f"{100 * result.correct[radius]:.1f} %" if radius in result.correct else "" for radius in radii),
+            *(f"{100 * result.correct[radius]:.1f}%" if radius in result.correct else "" for radius in radii),
         )
         for result in results
     ]
