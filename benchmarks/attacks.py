@@ -108,7 +108,8 @@ def attacks(quick: bool) -> list[Distortion]:
     attacks are shown rounded images, and only what succeeds rounded counts.
     """
     dataset = lab.load_dataset()
-    model = lab.trained("batch_norm", dataset=dataset).model.eval().requires_grad_(requires_grad=False)
+    network = lab.trained("batch_norm", recipe=lab.Recipe(), dataset=dataset)  # in float32, whatever the processor
+    model = network.model.eval().requires_grad_(requires_grad=False)
     images, targets = pairs(model, dataset.test, 2)
     if quick:
         images, targets = images[:9], targets[:9]

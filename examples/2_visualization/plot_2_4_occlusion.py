@@ -394,7 +394,7 @@ learned = excess["other seeds"].low > excess["randomized"].high
 if follows and confirmed and learned:
     verdict = "The network looks at the digit, and the learning is meaningful"
 elif follows and confirmed:
-    verdict = "The network looks at the digit, but so do randomized networks"
+    verdict = "The network looks at the digit, but it is not shown that it learned to"
 elif follows:
     verdict = "The network looks at the digit, but other networks do not confirm it"
 else:

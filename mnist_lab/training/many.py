@@ -85,7 +85,7 @@ def trained_many(
     --------
     >>> networks = trained_many("plain", seeds=range(5))  # doctest: +SKIP
     >>> [f"{network.validation_accuracy:.2%}" for network in networks]  # doctest: +SKIP
-    ['99.13%', '99.16%', '99.06%', '99.23%', '99.21%']
+    ['99.16%', '99.23%', '99.11%', '99.22%', '99.22%']
     """
     recipes = [recipe_of(name, seed, None if recipe is None else replace(recipe, seed=seed)) for seed in seeds]
     dataset = load_dataset() if dataset is None else dataset
@@ -112,7 +112,7 @@ def best(*, dataset: Dataset | None = None, progress: bool = True) -> TrainedNet
     Examples
     --------
     >>> best()  # doctest: +SKIP
-    TrainedNetwork(batch_norm, seed 3, 4 epochs on mnist, validation accuracy 99.31%)
+    TrainedNetwork(batch_norm, seed 3, 4 epochs on mnist, validation accuracy 99.37%)
     """
     dataset = load_dataset() if dataset is None else dataset
     orders: list[Order] = [(name, recipe_of(name, seed, None), dataset) for name in NAMES for seed in SEEDS]
