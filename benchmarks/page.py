@@ -33,8 +33,9 @@ OpenMP, and with threads that spin as by default.
 **Targeted attacks.** All attacks start from the digit, search for the smallest change in L2, and see the same pairs:
 two test images of each digit, nine targets each, and the network with batch normalization, seed 0, trained in float32.
 All count rounded images: adversarial-library's FMN :cite:p:`pintor2021` and PDGD :cite:p:`matyasko2021` get a
-straight-through gradient of the rounding, and its DDN :cite:p:`rony2019` rounds to 256 levels. Each attack runs once for each number
-of steps, on one thread. The settings of this library were chosen on validation images, and on other networks too.
+straight-through gradient of the rounding, and its DDN :cite:p:`rony2019` rounds to 256 levels. Each attack runs once
+for each number of steps, on one thread. The settings of this library were chosen on validation images, and on other
+networks too.
 
 .. include:: /auto_examples/attacks.rst.inc
 """
