@@ -120,3 +120,11 @@ def test_no_trace_itself_notices_a_trace() -> None:
         model(torch.rand(4, 1, 28, 28) * 255)
     with pytest.raises(AssertionError, match="random"), no_trace(model):
         torch.rand(1)
+
+
+def test_probabilities_of_many_images_are_those_of_each() -> None:
+    model = lab.DigitCNN(seed=0)
+    images = torch.randint(256, (301, 1, 28, 28), generator=torch.Generator().manual_seed(0)).byte()
+    with torch.no_grad():
+        expected = model.eval()(images).softmax(dim=1)
+    assert torch.allclose(model.probabilities(images), expected, atol=1e-6)

@@ -49,6 +49,18 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(
     assert same(models[0].state_dict(), models[1].state_dict())
 
 
+def test_the_loss_of_mixed_precision_is_that_of_its_logits_in_float32(bar_dataset: lab.Dataset) -> None:
+    dataset = lab.Dataset("one batch", bar_dataset.train[:64], bar_dataset.validation, bar_dataset.test)
+    model = lab.DigitCNN()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits = model(dataset.train.images).float()
+    own = torch.nn.functional.cross_entropy(logits, dataset.train.labels)
+    recipe = lab.Recipe(epochs=1, batch_size=64, precision="bfloat16")
+    assert lab.fit(model, dataset, recipe, device="cpu", progress=False).batch_loss[0] == pytest.approx(
+        float(own), rel=1e-6
+    )
+
+
 def test_the_loss_of_smoothed_labels_is_a_mixture(bar_dataset: lab.Dataset) -> None:
     """A smoothed label spreads a part of its weight evenly over all classes, so its loss is a mixture of losses."""
     dataset = lab.Dataset("one batch", bar_dataset.train[:64], bar_dataset.validation, bar_dataset.test)
