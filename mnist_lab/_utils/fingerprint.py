@@ -4,6 +4,10 @@ import ast
 import hashlib
 import importlib.util
 import marshal
+import threading
+
+# CPython 3.11 counts the depth of all syntax trees in one place: two threads that parse at once raise SystemError.
+_parsing = threading.Lock()
 
 
 def fingerprint(*modules: str) -> str:
@@ -32,7 +36,8 @@ def without_prose(source: str) -> str:
     >>> without_prose("def f():\n    '''Say so.'''\n    return 1  # one") == without_prose("def f():\n    return 1")
     True
     """
-    tree = ast.parse(source)
+    with _parsing:
+        tree = ast.parse(source)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
