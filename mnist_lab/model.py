@@ -9,12 +9,11 @@ from torch import Tensor, nn
 
 from mnist_lab._utils.checks import check_network
 from mnist_lab._utils.contracts import CLASSES, Images, Seed, checked, describe
-from mnist_lab._utils.network import running
+from mnist_lab._utils.network import BATCH, running
 
 # MNIST's training mean and standard deviation, 0.1307 and 0.3081 of the 0..1 range, in pixel intensities.
 MEAN = 0.1307 * 255
 STD = 0.3081 * 255
-BATCH = 250  # images per forward pass
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 

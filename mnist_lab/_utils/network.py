@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from mnist_lab._utils.checks import CLASSES, describe, is_dense
 from mnist_lab._utils.random_state import preserved
 
+BATCH = 64  # images per forward pass: with more of them a layer's values leave the processor's cache
+
 
 class Runner:
     """A private copy of a network, in evaluation mode.

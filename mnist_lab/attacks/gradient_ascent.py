@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from mnist_lab._utils.contracts import PIXEL_MAX
-from mnist_lab._utils.network import Runner
+from mnist_lab._utils.network import BATCH, Runner
 
 PIXELS = 28 * 28
-AT_ONCE = 64  # images per forward pass: more of them leave the processor's cache and take twice as long
 # Batches are padded to a multiple of this. A matrix product then usually sums every row in the same order, whatever the
 # batch. Where it does not, trajectories part, first by rounding, later visibly.
 MULTIPLE = 4
@@ -121,8 +120,8 @@ class Cost:
     def gradient(self, runner: Runner, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (N, 10), cost (N,), and the cost's gradient with respect to the images (N, 1, 28, 28)."""
         parts = []
-        for first in range(0, max(len(images), 1), AT_ONCE):
-            rows = slice(first, first + AT_ONCE)
+        for first in range(0, max(len(images), 1), BATCH):
+            rows = slice(first, first + BATCH)
             pixels = images[rows].detach()
             count = len(pixels)
             filled = filled_up(pixels).requires_grad_()
@@ -142,7 +141,7 @@ def filled_up(images: Tensor) -> Tensor:
 @torch.no_grad()
 def logits_of(runner: Runner, images: Tensor) -> Tensor:
     """The logits (N, 10), in the batches of the ascent."""
-    return torch.cat([runner.logits(filled_up(part))[: len(part)].to(images.dtype) for part in images.split(AT_ONCE)])
+    return torch.cat([runner.logits(filled_up(part))[: len(part)].to(images.dtype) for part in images.split(BATCH)])
 
 
 def probabilities(runner: Runner, images: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mnist_lab._utils.contracts import Count, Images, Network, SomeImages, checked, describe
-from mnist_lab._utils.network import Runner, running, unwrapped
+from mnist_lab._utils.network import BATCH, Runner, running, unwrapped
 from mnist_lab.introspection.layers import require_layers
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -32,7 +32,7 @@ LOOKED_AT = {"get", "detach", "clone", "cpu", "numpy", "equal", "allclose", "isn
 
 @checked
 def activations(
-    model: Network, images: Images, layer: str, *, pre_activation: bool = False, batch_size: Count = 250
+    model: Network, images: Images, layer: str, *, pre_activation: bool = False, batch_size: Count = BATCH
 ) -> Tensor:
     """The activations of a layer: what it passes on after its own non-linearity and before any pooling.
 
@@ -99,7 +99,7 @@ def activations(
 
 
 @checked
-def firing_rates(model: Network, images: SomeImages, *, batch_size: Count = 250) -> dict[str, Tensor]:
+def firing_rates(model: Network, images: SomeImages, *, batch_size: Count = BATCH) -> dict[str, Tensor]:
     """The fraction of images in which each unit is active, that is, passes its ReLU with a value above 0.
 
     A unit is one output of a convolution or of a fully connected layer. Layers without a ReLU of their own, such as the

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_lab._utils.contracts import ClassIndices, Count, Differentiable, Images, Network, Per, Seed, checked
-from mnist_lab._utils.network import running
+from mnist_lab._utils.network import BATCH, running
 
 
 @checked
@@ -15,7 +15,7 @@ def saliency_map(
     images: Images,
     labels: Annotated[Tensor, ClassIndices(), Per("images")],
     *,
-    batch_size: Count = 250,
+    batch_size: Count = BATCH,
 ) -> Tensor:
     """The absolute gradient of a class's logit with respect to each pixel, ``|d logit[label] / d pixel|``.
 

@@ -22,7 +22,7 @@ from mnist_lab._utils.contracts import (
     Seed,
     checked,
 )
-from mnist_lab._utils.network import dtype_of, running
+from mnist_lab._utils.network import BATCH, dtype_of, running
 from mnist_lab.data.dataset import Split
 from mnist_lab.training.evaluation import evaluate
 
@@ -39,7 +39,7 @@ def perturb(
     *,
     steps: Count = 40,
     seed: Seed = 0,
-    batch_size: Count = 64,
+    batch_size: Count = BATCH,
 ) -> Tensor:
     """Change images, within an L2 distance, so that the loss of their classes rises: projected gradient descent.
 
@@ -138,7 +138,7 @@ def correct_under_attack(
         left = split[correct.to(split.labels.device)]
         moved = perturb(model, left.images, left.labels, radius, steps=steps, seed=seed + restart)
         with running(model) as runner:
-            predictions = torch.cat([runner.logits(part).argmax(dim=1).cpu() for part in moved.split(250)])
+            predictions = torch.cat([runner.logits(part).argmax(dim=1).cpu() for part in moved.split(BATCH)])
         correct[correct.clone()] = predictions == left.labels.cpu()
     return correct
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mnist_lab._utils.contracts import Count, Network, checked
-from mnist_lab._utils.network import running
+from mnist_lab._utils.network import BATCH, running
 from mnist_lab.data.dataset import Split
 
 
@@ -51,7 +51,7 @@ class Evaluation:
 
 
 @checked
-def evaluate(model: Network, split: Split, *, batch_size: Count = 250) -> Evaluation:
+def evaluate(model: Network, split: Split, *, batch_size: Count = BATCH) -> Evaluation:
     """Evaluate `model` on a split, in evaluation mode; the network is left unchanged.
 
     Parameters

@@ -202,7 +202,7 @@ def test_the_start_is_noise_of_the_asked_deviation() -> None:
 def test_a_row_does_not_depend_on_its_batch(start: Start, beta: Beta, monkeypatch: pytest.MonkeyPatch) -> None:
     model, images, targets = double_network(), digits(5), torch.tensor([3, 1, 4, 1, 5])
     whole = lab.targeted_attack(model, images, targets, beta, start, steps=8)
-    monkeypatch.setattr(ascent, "AT_ONCE", 2)
+    monkeypatch.setattr(ascent, "BATCH", 2)
     chunked = lab.targeted_attack(model, images, targets, beta, start, steps=8)
     single = [lab.targeted_attack(model, images[[row]], targets[[row]], beta, start, steps=8) for row in range(5)]
     for other in (chunked.images, torch.cat([result.images for result in single])):

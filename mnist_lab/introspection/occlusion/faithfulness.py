@@ -23,7 +23,7 @@ from mnist_lab._utils.contracts import (
     checked,
     describe,
 )
-from mnist_lab._utils.network import running
+from mnist_lab._utils.network import BATCH, running
 from mnist_lab.introspection.occlusion.maps import Fill, Side, occluded_probabilities, patch_masks
 
 Maps = Annotated[Tensor, TensorOf(("N", "positions", "..."), empty=True)]
@@ -137,7 +137,7 @@ def measure_faithfulness(
     torch.Size([2, 28, 28])
     """
     with running(model) as runner:
-        clean = torch.cat([runner.logits(batch).softmax(dim=1).cpu() for batch in images.split(250)])
+        clean = torch.cat([runner.logits(batch).softmax(dim=1).cpu() for batch in images.split(BATCH)])
     occluded = occluded_probabilities(model, images, patch, fill, progress=progress)
     drops = log_odds(clean, labels)[:, None, None] - log_odds(occluded, labels)
     ink, control_ink = (ink_under_patch(digits, patch).cpu() for digits in (images, controls))
