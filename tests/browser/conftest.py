@@ -36,6 +36,7 @@ def browser_executable() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "timed: measures times, so it runs before the tests that keep all cores busy")
     site_folder(config)
     browser_executable()
 

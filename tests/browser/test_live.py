@@ -127,6 +127,7 @@ def test_the_page_computes_what_torch_computes(address: str, fresh: Page) -> Non
     report(faults)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(("what", "milliseconds"), [("forward", 10), ("ascent", 1000 / 30), ("occlusion", 1500)])
 def test_it_is_fast(site: Site, fresh: Page, what: str, milliseconds: float) -> None:
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1):
@@ -135,6 +136,7 @@ def test_it_is_fast(site: Site, fresh: Page, what: str, milliseconds: float) -> 
     assert fresh.evaluate(SPEED, what) <= milliseconds
 
 
+@pytest.mark.timed
 def test_a_map_fills_while_the_page_stays_alive(address: str, fresh: Page) -> None:
     fresh.goto(f"{address}/{OCCLUSION}")
     rows, longest = fresh.evaluate(
