@@ -38,7 +38,7 @@ def test_one_network_is_evaluated_in_six_threads_as_in_one() -> None:
     model.bn2.eval()
     expected = lab.evaluate(model, split)
     with no_trace(model), ThreadPoolExecutor(6) as threads:
-        results = list(threads.map(lambda _: lab.evaluate(model, split, batch_size=250), range(60)))
+        results = list(threads.map(lambda _: lab.evaluate(model, split), range(60)))
     assert all(torch.equal(result.probabilities, expected.probabilities) for result in results)
 
 
