@@ -14,20 +14,20 @@ from sphinx_gallery.utils import get_md5sum
 logger = logging.getLogger(__name__)
 # What a page takes on one core of 2026 once the networks are trained. Other pages take a few seconds.
 SECONDS = {
-    "1.1": 80,
+    "1.1": 70,
     "1.5": 20,
-    "1.6": 40,
+    "1.6": 35,
     "2.2": 10,
     "2.3": 50,
-    "2.4": 35,
-    "3.1.1": 25,
+    "2.4": 30,
+    "3.1.1": 20,
     "3.1.2": 20,
-    "3.1.3": 75,
+    "3.1.3": 40,
     "3.1.4": 20,
-    "3.2.1": 60,
+    "3.2.1": 55,
     "4.1": 10,
     "4.2": 20,
-    "4.3": 85,
+    "4.3": 70,
 }
 
 
