@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import mnist_lab as lab
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # iopath imports pkg_resources, which is deprecated
+    warnings.simplefilter("ignore")  # fvcore scripts functions when it is imported, which torch deprecates
     from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis, parameter_count
 
 
