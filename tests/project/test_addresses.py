@@ -235,9 +235,10 @@ EXTENSIONS = sorted((ROOT / "docs" / "_ext").glob("*.py"))
 
 @pytest.mark.parametrize("path", EXTENSIONS, ids=lambda path: path.stem)
 def test_an_extension_is_documented_and_does_not_import_the_library(path: Path) -> None:
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
     imported = {
         name.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in nodes
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
     }
@@ -246,6 +247,14 @@ def test_an_extension_is_documented_and_does_not_import_the_library(path: Path) 
     assert f"``{path.name}``" in guide
     row = guide.partition(f"   * - ``{path.name}``")[2].partition("   * - ``")[0]
     assert all(f"``{name}.py``" in row for name in imported & {path.stem for path in EXTENSIONS}), "what it needs"
+    of_project = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == "project":
+            of_project |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "project":
+            of_project.add(node.attr)
+    named = row.partition("``project.py`` with ")[2].partition(";")[0]
+    assert of_project == set(re.findall(r"``(\w+)``", named)), "what project.py must hold for it"
 
 
 @pytest.mark.usefixtures("addresses")
