@@ -6,6 +6,7 @@ computer.
 """
 
 import ast
+import html
 import itertools
 import re
 from collections.abc import Iterator
@@ -186,6 +187,17 @@ class WithoutLinkedVariables(SphinxPostTransform):
                 link.replace_self(link.children)
 
 
+class EscapedDescriptions(SphinxPostTransform):
+    """Escape the descriptions of figures: sphinx-gallery writes them into HTML as they are, and a quote would end one."""
+
+    formats = ("html",)
+    default_priority = 50
+
+    def run(self, **_kwargs: Any) -> None:
+        for figure in self.document.findall(imgsgnode):
+            figure["alt"] = html.escape(figure["alt"])
+
+
 class ForPrint(SphinxPostTransform):
     """Leave out of the PDF what a reader of paper does not need."""
 
@@ -213,5 +225,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(wording, html=(visit_wording, depart_wording))
     app.add_transform(PageForm)
     app.add_post_transform(WithoutLinkedVariables)
+    app.add_post_transform(EscapedDescriptions)
     app.add_post_transform(ForPrint)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

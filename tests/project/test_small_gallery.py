@@ -88,7 +88,7 @@ import mnist_lab as lab
 errors = torch.tensor([0.5, 0.2])
 figure, axes = plt.subplots()
 axes.plot(errors)
-axes.set(title="Error", xlabel="epoch", ylabel="misclassified")
+axes.set(title='The "error" & more', xlabel="epoch", ylabel="misclassified")
 print("a number: 5")
 
 # %%
@@ -299,7 +299,8 @@ def test_a_page_has_its_form(tmp_path: Path) -> None:
     )
     image = content.select_one("img.sphx-glr-single-img")
     assert image is not None
-    assert image["alt"] == "Error: misclassified against epoch. The error falls to 20%, which is well-known."
+    described = 'The "error" & more: misclassified against epoch.'
+    assert image["alt"] == f"{described} The error falls to 20%, which is well-known."
 
     assert len(content.select("div.math > math[display=block]")) == 1
     assert len(content.select("span.math > math")) == 1
