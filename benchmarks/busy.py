@@ -31,7 +31,7 @@ def programs(count: int) -> Iterator[None]:
 
 
 def beside_programs(quick: bool) -> list[Row]:
-    """An epoch of 5,000 images, quiet and beside as many busy programs as there are cores."""
+    """An epoch of 5,000 images, without and beside as many busy programs as there are cores."""
     cores = os.cpu_count() or 1
     rows = []
     with apart(GOMP_SPINCOUNT=SPINS) as short, apart(GOMP_SPINCOUNT=UNSET) as unset:
@@ -42,7 +42,7 @@ def beside_programs(quick: bool) -> list[Row]:
             "usual, unset": partial(unset, usual_epoch, True),
         }
         for count in (0, cores):
-            where = f"beside {count} busy programs" if count else "quiet"
+            where = f"{'beside' if count else 'without the'} {cores} busy programs"
             with programs(count):
                 values = turns(contestants, 1 if quick else 3, where)
             for name, loop in (("ours", "Ours"), ("usual", "The usual loop")):

@@ -10,11 +10,11 @@ PAGE = """
 Speed
 =====
 
-These figures were measured before the site was built, since measuring takes a quiet machine and time. The line below
-the table says when and where. ``tox -e bench`` measures this library and a reference in turns, in one run. The first
-turn is not counted. A figure is the median of the other turns, with the lowest and the highest in brackets. A ratio is
-the median of the ratios of the turns. Training is measured in separate processes, so that neither side changes the
-memory or the threads of the other.
+These figures were measured before the site was built, since measuring takes time. The line below each table says when
+and where, and the load before: how many programs wanted to run. Where it is far from 0, other programs ran as well.
+``tox -e bench`` measures this library and a reference in turns, in one run. The first turn is not counted. A figure is
+the median of the other turns, with the lowest and the highest in brackets. A ratio is the median of the ratios of the
+turns. Training is measured in separate processes, so that neither side changes the memory or the threads of the other.
 
 **Training.** The usual loop is that of most tutorials: torchvision's data set with its transforms, a data loader of
 batch 64, the same network, Adadelta. Ours is :func:`mnist_lab.fit` with the default recipe, in batches of 128. The rate
@@ -26,16 +26,16 @@ after the first epoch that ends at 99 % or above. That is to its advantage: it m
 therefore a lower bound, and its accuracy at that point does not tell how accurate it is. Measuring the accuracy is not
 counted on either side.
 
-**Busy machine.** An epoch of 5,000 images, quiet, and beside as many programs that compute without end as there are
-cores. Ours and the usual loop are both shown with threads that spin shortly while they wait, as this library asks of
-OpenMP, and with threads that spin as by default.
+**Busy machine.** An epoch of 5,000 images, beside as many programs that compute without end as there are cores, and
+without them. Ours and the usual loop are both shown with threads that spin shortly while they wait, as this library
+asks of OpenMP, and with threads that spin as by default.
 
 **Targeted attacks.** All attacks start from the digit, search for the smallest change in L2, and see the same pairs:
 two test images of each digit, nine targets each, and the network with batch normalization, seed 0, trained in float32.
 All count rounded images: adversarial-library's FMN :cite:p:`pintor2021` and PDGD :cite:p:`matyasko2021` get a
 straight-through gradient of the rounding, and its DDN :cite:p:`rony2019` rounds to 256 levels. Each attack runs once
-for each number of steps, on one thread. The settings of this library were chosen on validation images, and on other
-networks too.
+for each number of steps, on one thread. Its processor time counts no waiting for other programs. The settings of this
+library were chosen on validation images, and on other networks too.
 
 .. include:: /auto_examples/attacks.rst.inc
 """
