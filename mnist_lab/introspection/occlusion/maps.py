@@ -23,7 +23,7 @@ from mnist_lab._utils.network import Runner, check_logits, running
 from mnist_lab.introspection.occlusion.incremental import Incremental, supported
 
 SIDE = 28
-BATCH = 112  # occluded images per forward pass: enough to keep two cores busy, few enough to stay in their caches
+COPIES = 112  # occluded copies per forward pass: enough to keep two cores busy, few enough to stay in their caches
 
 Digits = Annotated[Tensor, ImageBatch(single=True)]
 Class = Annotated[int, Between(0, CLASSES - 1)]
@@ -203,7 +203,7 @@ def _evaluation(runner: Runner, patch: int) -> Callable[[Tensor, Tensor], Tensor
             return check_logits(incremental.logits(image, paint), SIDE * SIDE, classes=None)
 
         return where_it_changes
-    masks = patch_masks(patch).unsqueeze(1).to(runner.device).split(BATCH)
+    masks = patch_masks(patch).unsqueeze(1).to(runner.device).split(COPIES)
 
     def in_full(image: Tensor, paint: Tensor) -> Tensor:
         return torch.cat([runner.logits(torch.where(covered, paint, image), classes=None) for covered in masks])

@@ -255,7 +255,7 @@ def test_memory_does_not_grow_with_the_number_of_images() -> None:
     model = Inner()
     model.register_forward_pre_hook(lambda _, images: largest.append(len(images[0])))
     occluded_probabilities(model, digits(3), 5, progress=False)
-    assert max(largest) == maps.BATCH
+    assert max(largest) == maps.COPIES
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
