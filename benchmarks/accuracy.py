@@ -1,11 +1,11 @@
 """What the accurate recipe reaches, and what each part of it gives: ``python -m benchmarks.accuracy``.
 
 The recipe is :meth:`mnist_lab.Recipe.accurate`, but for 20 epochs, twice as long, in float32. It trains plain networks
-and ones with batch normalization. Every variant of it trains plain networks from the same seeds, and is compared with it
-seed by seed, on the validation images. The test images choose nothing: at the end they measure the networks of the long
-recipe. Networks are kept in the cache, so a run that was stopped goes on where it was, and one with more seeds trains
-those alone. An epoch takes some seconds on two cores, and the whole takes more than an hour. Other seeds and networks
-give another table:
+and ones with batch normalization. Every variant of it trains plain networks from the same seeds, and is compared with
+it seed by seed, on the validation images. The test images choose nothing: at the end they measure the networks of the
+long recipe. Networks are kept in the cache, so a run that was stopped goes on where it was, and one with more seeds
+trains those alone. An epoch takes some seconds on two cores, and the whole takes more than an hour. Other seeds and
+networks give another table:
 
     python -m benchmarks.accuracy --ablation-seeds 3 --ablation-networks plain batch_norm
 """

@@ -188,7 +188,7 @@ class WithoutLinkedVariables(SphinxPostTransform):
 
 
 class EscapedDescriptions(SphinxPostTransform):
-    """Escape the descriptions of figures: sphinx-gallery writes them into HTML as they are, and a quote would end one."""
+    """Escape the descriptions of figures. sphinx-gallery writes them as they are, so a quote would end one."""
 
     formats = ("html",)
     default_priority = 50
