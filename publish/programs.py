@@ -29,7 +29,7 @@ TEX_FILES = (
     "texgyrepagella-regular.otf",
 )
 LINES_SHOWN = 30  # of the output of a command that failed
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 class PublishError(Exception):
