@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 import mnist_lab as lab
 from benchmarks.measure import Distortion, Row, timed, turns
+from mnist_lab.attacks.gradient_ascent import STEP_SIZE
 
 STEPS = 300  # what maximize_logit() takes by default
-STEP_SIZE = 2000.0
 
 Attack = Callable[[nn.Module, Tensor, Tensor, int], Tensor]  # network, images, targets, steps -> images in 0..255
 

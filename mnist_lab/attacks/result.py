@@ -55,11 +55,6 @@ class AttackResult:
         return self.rounded_probabilities.argmax(dim=1) == self.targets
 
     @property
-    def target_probability(self) -> Tensor:
-        """The target's probability for `images`, (N,)."""
-        return of_target(self.probabilities, self.targets)
-
-    @property
     def rounded_target_probability(self) -> Tensor:
         """The target's probability for the rounded images, (N,)."""
         return of_target(self.rounded_probabilities, self.targets)

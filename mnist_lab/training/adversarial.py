@@ -39,7 +39,6 @@ def perturb(
     *,
     steps: Count = 40,
     seed: Seed = 0,
-    batch_size: Count = BATCH,
 ) -> Tensor:
     """Change images, within an L2 distance, so that the loss of their classes rises: projected gradient descent.
 
@@ -60,8 +59,6 @@ def perturb(
         Number of gradient steps.
     seed
         Seed of the random starts.
-    batch_size
-        Images per forward pass; large batches leave the processor's cache and take a third longer.
 
     Returns
     -------
@@ -88,7 +85,7 @@ def perturb(
     generator = torch.Generator().manual_seed(seed)
     parts = []
     with running(model, gradients=True) as runner:
-        for pixels, classes in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        for pixels, classes in zip(images.split(BATCH), labels.split(BATCH), strict=True):
             start = pixels.detach().to(runner.device, torch.promote_types(runner.dtype, torch.float32), copy=True)
             known = classes.to(runner.device, copy=True)  # the caller's may be from inference mode
             parts.append(ascend(runner.logits, start, known, radius, steps, generator).cpu())

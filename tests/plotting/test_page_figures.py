@@ -170,14 +170,6 @@ def test_shares_lie_on_a_fixed_scale() -> None:
         assert high > 1
 
 
-def test_values_by_pair_leave_the_diagonal_blank() -> None:
-    values = torch.arange(100.0, dtype=torch.float64).view(10, 10)
-    axes = adversarial.values_by_pair(values, title="a", unit="b").axes[0]
-    assert len(axes.texts) == 90
-    assert axes.images[0].get_clim() == (0, 98)
-    assert values.isfinite().all()  # those of the caller
-
-
 def test_rows_of_images_stand_under_their_names_on_a_fixed_scale() -> None:
     rows = {"dim": torch.full((3, 1, 28, 28), 9.0), "bright": torch.full((3, 1, 28, 28), 200.0)}
     figure = adversarial.image_rows(rows, column_labels="abc", title="Two kinds")

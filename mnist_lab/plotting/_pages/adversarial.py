@@ -32,9 +32,9 @@ def film_strip(frames: Sequence[Tensor], steps: Sequence[int]) -> Figure:
     )
 
 
-def ascent_animation(frames: Sequence[Tensor], steps: Sequence[int], *, columns: int = 5) -> FuncAnimation:
+def ascent_animation(frames: Sequence[Tensor], steps: Sequence[int]) -> FuncAnimation:
     """The images (N, 1, 28, 28) as they change. The caller has to keep the animation in a variable."""
-    figure, panels = image_grid(frames[0], columns, 1.12)
+    figure, panels = image_grid(frames[0], 5, 1.12)
     figure.set_dpi(80)
     for target, axes in enumerate(panels):
         axes.set_title(f"target {target}", fontsize=9)
@@ -147,21 +147,6 @@ def perturbation(original: Tensor, generated: Tensor, *, title: str) -> Figure:
     right.set_title("difference", fontsize=10)
     figure.colorbar(shades, ax=right, orientation="horizontal", ticks=[-255, 0, 255], label="intensity")
     figure.suptitle(title)
-    return figure
-
-
-def values_by_pair(values: Tensor, *, title: str, unit: str) -> Figure:
-    """A shaded table of values (10, 10): one row per original digit, one column per target, no diagonal."""
-    table = numbers(values).copy()
-    np.fill_diagonal(table, np.nan)
-    most = float(np.nanmax(table))
-    figure, axes = plt.subplots(figsize=(WIDTH, 5.4), layout="constrained")
-    shades = axes.imshow(table, cmap="Blues", vmin=0, vmax=most)
-    for row, column in zip(*np.nonzero(~np.isnan(table)), strict=True):
-        colour = "white" if table[row, column] > 0.6 * most else "black"
-        axes.text(column, row, f"{table[row, column]:.0f}", ha="center", va="center", fontsize=9, color=colour)
-    axes.set(xticks=range(CLASSES), yticks=range(CLASSES), title=title, xlabel="target", ylabel="original digit")
-    figure.colorbar(shades, ax=axes, label=unit, shrink=0.85)
     return figure
 
 
