@@ -55,8 +55,8 @@ assert torch.equal(lab.class_indices(one_hot), labels)
 # ----------
 # The recipe holds the hyper-parameters: what training needs to know and does not learn.
 # Its precision is ``"bfloat16"``, numbers of 16 bits, if the processor can multiply
-# matrices of them. Training then takes about a third less time. Otherwise the precision
-# is ``"float32"``.
+# matrices of them. Training then takes clearly less time
+# (:doc:`/benchmarks/speed`). Otherwise the precision is ``"float32"``.
 recipe = lab.Recipe.standard(seed)
 pprint(recipe)
 mixed = recipe.precision == "bfloat16"

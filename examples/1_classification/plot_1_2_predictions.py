@@ -128,20 +128,22 @@ def confused(outcome: lab.Evaluation) -> Counter[frozenset[int]]:
 
 
 pairs = [pair for pair, _ in confused(held).most_common(3)]
-again = sum(confused(result)[pair] for pair in pairs)
+counts = confused(result)
+again = sum(counts[pair] for pair in pairs)
 by_chance = 3 / 45
 
 # %%
-names = [" and ".join(map(str, sorted(pair))) for pair in pairs]
+names = [f"{min(pair)} and {max(pair)}: {counts[pair]}" for pair in pairs]
 verdict = "There are no mistakes to compare."
 if mistakes and pairs:
     share = lab.stats.proportion_interval(again, mistakes)
     verdict = (
-        f"The pairs confused most often on the validation images ({', '.join(names)}) "
-        f"make up {share} of the test mistakes, where equally likely pairs would make "
-        f"up {by_chance:.1%}. "
+        f"The three pairs confused most often on the validation images make up {share} "
+        f"of the test mistakes ({', '.join(names)}), where three of 45 equally "
+        f"likely pairs would make up {by_chance:.1%}. "
         + (
-            "So the network confuses these pairs more often than others."
+            "So together they are confused more often than by chance, though not each "
+            "of them has to be."
             if share.low > by_chance
             else "These mistakes are too few to show a preference for these pairs."
         )

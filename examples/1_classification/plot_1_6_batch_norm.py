@@ -198,8 +198,13 @@ lab.report.reading(
 # The answer
 # ----------
 without, with_it = (f"{float(each.mean()):.2%}" for each in accuracy["test"])
-if not test.significant:
+if not test.significant and not both.significant:
     lead = "Not measurably"
+elif not test.significant:
+    lead = (
+        "Not measurably on the test images alone; on all images that no network was "
+        f"trained on, {'yes, slightly' if both.mean > 0 else 'the accuracy falls'}"
+    )
 elif not both.significant:
     lead = "On these test images only: on both sets of images it can be chance"
 else:

@@ -163,8 +163,8 @@ lab.report.reading(
 # %%
 # Try it
 # ------
-# * Change ``"plain"`` to ``"batch_norm"`` and ``lab.DigitCNN(seed=each)`` to
-#   ``lab.DigitCNN(batch_norm=True, seed=each)``. Watch whether edges gain as much.
+# * Change ``"plain"`` to ``"batch_norm"`` and ``lab.DigitCNN(seed=seed)`` to
+#   ``lab.DigitCNN(batch_norm=True, seed=seed)``. Watch whether edges gain as much.
 # * Choose the eight filters by another kind: ``["line"]`` in place of ``["edge"]``.
 #   Watch which parts of a stroke they respond to.
 #

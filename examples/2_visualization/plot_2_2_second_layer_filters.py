@@ -145,10 +145,11 @@ lab.report.reading(
     f"average, and a patch of a row correlates with those of other filters by "
     f"{between.min():.2f} to {between.max():.2f}. "
     + (
-        "So the patches of each row look alike, and each row shows another piece of a "
-        "stroke."
+        "So the patches of a row look more like each other than like those of most "
+        "other filters. Two rows can still show the same piece of a stroke."
         if within.min() > between.max() + 0.3
-        else "So not every row has a piece of a stroke of its own."
+        else "So the patches of some rows look hardly more alike than those of "
+        "different rows."
     )
 )
 

@@ -342,7 +342,13 @@ deeper = selectivity_steps[1]
 selective = deeper.significant and deeper.mean > 0
 fewer_active = lab.stats.paired_comparison(zeros[:, 1].tolist(), zeros[:, 2].tolist())
 sparser = fewer_active.significant and fewer_active.mean > 0
-mostly = before[1] - before[0] > (accuracy[1] - accuracy[0]) / 2
+# What a step adds without training, as a part of what it adds with it.
+made = [
+    stage
+    for i, stage in enumerate(stages[1:])
+    if before[i + 1] - before[i] > (accuracy[i + 1] - accuracy[i]) / 2
+]
+learned = [stage for stage in stages[1:] if stage not in made]
 probe = ", ".join(f"{s} {a:.1%}" for s, a in zip(stages, accuracy, strict=True))
 lab.report.answer(
     "2.3",
@@ -357,10 +363,12 @@ lab.report.answer(
     f"{'' if selective else 'not clearly '}more selective for a class (index above "
     f"chance {selectivity[:, 1].mean():.2f}, {selectivity[:, 2].mean():.2f}; "
     f"{selectivity[:, 3].mean():.2f} in fc1). A linear probe reads the class better "
-    f"{'at every stage' if rising else 'at some stages only'}: {probe}. The first step "
-    f"is {'mostly the work of the architecture' if mostly else 'mostly learned'}; "
-    f"training adds {points(gains[1])} points in conv2 and {points(gains[2])} in fc1 "
-    f"({len(seeds)} networks).",
+    f"{'at every stage' if rising else 'at some stages only'}: {probe}; before "
+    f"training it is {listed(before[1:], '.1%')} in the three layers. So more than "
+    f"half of the step to {' and to '.join(made) or 'no layer'} is the work of the "
+    f"architecture, and the step to {' and to '.join(learned) or 'no layer'} is mostly "
+    f"learned: training adds {points(gains[1])} points in conv2 and "
+    f"{points(gains[2])} in fc1 ({len(seeds)} networks).",
     dataset=dataset,
 )
 

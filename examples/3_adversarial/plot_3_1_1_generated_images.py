@@ -40,6 +40,7 @@ from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
+print(network)
 model = network.model
 seed, target, step_size = 0, 3, 2000
 
@@ -119,7 +120,7 @@ if first:
         f"{like_noise(last):.2f}."
     )
 else:
-    span = "never"
+    span = "in none"
     film = "No other target is ever reached."
 lab.report.reading(
     f"A step moves the whole image at once: the first one changes {moved:.0%} of the "
@@ -225,9 +226,12 @@ lab.report.reading(
 lab.report.answer(
     "3.1.1",
     f"{'All ten' if hits == 10 else f'{hits} of the ten'} images, one for each class, "
-    f"are classified as their target, whose probability is at least {sure:.1%}"
-    f"{f'; the targets are reached {span} of {len(frames) - 1}' if first else ''}. "
-    f"They are textures of dark and bright marks. "
+    f"are classified as their target, whose probability is at least {sure:.1%}; the "
+    f"noise itself is classified as {known}, and the other targets are reached {span} "
+    f"of {len(frames) - 1}. The network is the one of problem 1 with the highest "
+    f"validation accuracy: {network.name.replace('_', ' ')}, seed {network.seed}, "
+    f"{network.validation_accuracy:.2%}. The images are textures of dark and bright "
+    "marks. "
     + (
         "Other noise gives another image with the same coarse pattern"
         if shared
@@ -235,8 +239,8 @@ lab.report.answer(
     )
     + ": after a blur, images of the same class from different noise have a "
     f"correlation of {blurred.value:.2f} ({blurred.confidence:.0%} interval "
-    f"{blurred.low:.2f} to {blurred.high:.2f}), images of different classes of "
-    f"{different.value:.2f}.",
+    f"{blurred.low:.2f} to {blurred.high:.2f}, {starts // 2} pairs of noise images), "
+    f"images of different classes of {different.value:.2f}.",
     dataset=dataset,
 )
 

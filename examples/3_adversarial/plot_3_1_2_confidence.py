@@ -38,6 +38,7 @@ from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
+print(network)
 model = network.model
 starts, steps, threshold = 24, 150, 0.99
 seed = 1

@@ -41,6 +41,7 @@ from mnist_lab.plotting._pages import adversarial as figures
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
+print(network)
 model = network.model
 starts, steps, step_size = 5, 300, 2000.0
 seed = 0
@@ -264,8 +265,9 @@ spacing = torch.finfo(torch.float32).eps * 2 ** math.floor(math.log2(value))
 rounded = [k for k in range(len(sizes)) if single[k] > double[k] + 0.02]
 by_kinks = double[1] > 2 * double[2]
 lab.report.reading(
-    f"At the step size of this page {double[1]:.1%} of the steps do not raise the "
-    f"cost, at a tenth of it {double[2]:.1%}, and at a hundredth {double[3]:.1%}"
+    f"After {steps} steps, {double[1]:.1%} of the steps of the same size do not raise "
+    f"the cost (of all steps of the ascent it was {share['clipped']:.2%}), at a tenth "
+    f"of the size {double[2]:.1%}, and at a hundredth {double[3]:.1%}"
     f"{': the shorter the steps, the fewer of them fall' if by_kinks else ''}. "
     + (
         f"From a step size of {sizes[rounded[0]]:g} down, steps fail in single "
@@ -312,8 +314,8 @@ lab.report.answer(
     f"with clipping, and to {free.cost[-1].mean():,.0f} without. Of the single steps, "
     f"{share['clipped']:.2%} of the clipped ones and {share['not clipped']:.2%} of the "
     f"others fall. The gradient promises a rise in every step, but a step crosses "
-    f"kinks of the piecewise linear logit. In the last fifth, a clipped step is "
-    f"promised {promised['clipped'][late].mean():.2f} logits and delivers "
+    f"kinks of the piecewise linear logit. In the last fifth (ten images), a clipped "
+    f"step is promised {promised['clipped'][late].mean():.2f} logits and delivers "
     f"{kept['clipped']:.0%} of them; without clipping it is "
     f"{promised['not clipped'][late].mean():.2f} and {kept['not clipped']:.0%}.",
     dataset=dataset,

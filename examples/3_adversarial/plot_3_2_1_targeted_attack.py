@@ -36,6 +36,7 @@ from mnist_lab.training.zoo import SEEDS
 
 dataset = lab.load_dataset()
 network = lab.best(dataset=dataset)
+print(network)
 model = network.model
 
 # %%
@@ -113,7 +114,7 @@ beta = float(betas[enough.max() if len(enough) else success.argmax()])
 figure = figures.success_by_beta(
     betas,
     {"classified as the target": success, "judged to be the digit": reads},
-    sweep.l2.unflatten(0, (len(betas), count)).median(dim=1).values,
+    (sweep.l2 / 255).unflatten(0, (len(betas), count)).median(dim=1).values,
 )
 
 # %%
@@ -147,8 +148,10 @@ figure = figures.attacked_pairs(images[:: 9 * each], shown)
 # Two judges look at each image: its nearest training image, pixel by pixel, and the
 # other networks. They can disagree. Adversarial images often deceive other networks as
 # well, which is called transferability :cite:p:`papernot2016`; then a network is no
-# judge of what an image looks like. Intervals are over images, since the nine attacks
-# on an image are not independent.
+# judge of what an image looks like. Nor is the first judge neutral: the cost itself
+# keeps the pixels near the target image, which favours its digit. The figure above lets
+# your own eye decide. Intervals are over images, since the nine attacks on an image are
+# not independent.
 train = dataset.train
 nearest = nearest_images(made.rounded, train.images, train.labels).label
 judgements = {
@@ -199,7 +202,8 @@ lab.report.reading(
 # succeeds, starting from the digit itself. The cost is then the *margin*, the target's
 # logit minus the largest other logit, since it is positive exactly where the target is
 # predicted. Such an image lies at the decision boundary; asking for a confidence of 90%
-# moves it beyond.
+# moves it beyond. In the second figure a box holds the middle half of the pairs, and
+# its whiskers hold 98%. The grey band continues the whiskers of the first row.
 one = torch.arange(len(targets)).unflatten(0, (10, each, 9))[:, 0].flatten()
 wanted = 0.9
 pair = model, images[one], targets[one]

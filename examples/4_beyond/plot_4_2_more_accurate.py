@@ -216,7 +216,9 @@ lab.report.reading(
 # Accuracy counts the errors on images as people wrote them. It does not say how far
 # from an image the nearest error lies. The attack of 3.2.1 searches for a small change
 # that makes an image another class. Both networks get the same images and the same
-# classes, so each image gives one quotient of the two changes.
+# classes, so each image gives one quotient of the two changes. In the figure a box
+# holds the middle half of the images, and its whiskers hold 98%. The grey band
+# continues the whiskers of the default network.
 both = before.correct & after.correct
 rows = [(both & (dataset.test.labels == d)).nonzero()[:6, 0] for d in range(10)]
 chosen = dataset.test[torch.cat(rows)]
@@ -226,13 +228,13 @@ found = {
     for name, network in models.items()
 }
 success = found["default"].success & found["accurate"].success
-l2 = {name: result.l2[success] for name, result in found.items()}
+l2 = {name: result.l2[success] / 255 for name, result in found.items()}
 
 # %%
 figure = lab.plotting.measured_groups(
     l2,
     title="Change found that makes a digit another class",
-    unit="L2 distance (intensities)",
+    unit="L2 distance, intensities 0 to 1",
 )
 
 # %%

@@ -217,8 +217,14 @@ lab.report.answer(
     "4.4",
     f"{what}. The digit that it reads with the highest probability, a {reading}, "
     f"{'does not keep' if others else 'keeps'} this reading under a grey "
-    f"{patch}×{patch} patch at every position. The attack finds a small change with "
-    f"which the network reads another class for {reached} of the nine others.",
+    f"{patch}×{patch} patch at every position. The attack reaches {reached} of the "
+    "nine other classes"
+    + (
+        f", by changes of an L2 norm of {float(changes[success].min()):.2f} to "
+        f"{float(changes[success].max()):.2f} in units of the full intensity."
+        if success.any()
+        else "."
+    ),
     dataset=dataset,
 )
 

@@ -138,9 +138,12 @@ def test_workers_that_always_die_are_an_error(
 
 
 INTERRUPTED = """
+import signal
+
 import mnist_lab as lab
 from tests.training.test_many import DATASET, LONG
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore Ctrl-C
 lab.trained_many("plain", range(6), recipe=LONG, dataset=DATASET, progress=False)
 """
 

@@ -98,13 +98,13 @@ def accuracy_by_radius(radii: Sequence[float], accuracies: Mapping[str, Tensor])
 
 
 def success_by_beta(betas: Tensor, shares: Mapping[str, Tensor], distortions: Tensor) -> Figure:
-    """Above shares of the images, below their median L2 distortion, by the weight beta; all (B,)."""
+    """Above shares of the images, below their median L2 distortion (intensities 0 to 1), by beta; all (B,)."""
     figure = plt.figure(figsize=(WIDTH, 5.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     _draw_shares(above, betas, shares)
     above.set(xscale="log", title="The trade-off that beta sets")
     below.plot(numbers(betas), numbers(distortions), "o-", color=GREY)
-    below.set(xlabel="beta (logits per squared intensity)", ylabel="median L2 distortion")
+    below.set(xlabel="beta (logits per squared intensity)", ylabel="median L2 distortion,\nintensities 0 to 1")
     below.set_ylim(bottom=0)
     below.grid(alpha=0.3)
     figure.legend(loc="outside lower center", frameon=False)
