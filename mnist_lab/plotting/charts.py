@@ -84,7 +84,6 @@ def measured_groups(groups: Mapping[str, Annotated[Tensor, TensorOf(("N",))]], *
     """
     values = [numbers(group) for group in groups.values()]
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.42 * len(groups)), layout="constrained")
-    axes.axvspan(*np.percentile(values[0], [1, 99]), color=GREY, alpha=0.25, linewidth=0)
     boxes = axes.boxplot(
         values,
         orientation="horizontal",
@@ -94,6 +93,8 @@ def measured_groups(groups: Mapping[str, Annotated[Tensor, TensorOf(("N",))]], *
         patch_artist=True,
         medianprops={"color": "black", "linewidth": 2},
     )
+    low, high = (float(cap.get_xdata()[0]) for cap in boxes["caps"][:2])
+    axes.axvspan(low, high, color=GREY, alpha=0.25, linewidth=0, zorder=0)
     for box, colour in zip(boxes["boxes"], [GREY, *[BLUE] * (len(values) - 1)], strict=True):
         box.set(facecolor=colour, alpha=0.7)
     axes.set(title=title, xlabel=unit, yticks=range(1, len(values) + 1), yticklabels=list(groups))

@@ -20,7 +20,7 @@ def test_distributions_are_cumulative_shares() -> None:
 def test_the_band_is_the_middle_of_the_first_group() -> None:
     groups = {"real": torch.arange(101.0), "made": torch.arange(101.0) + 300}
     axes = lab.plotting.measured_groups(groups, title="Distance", unit="intensities").axes[0]
-    band = axes.patches[0].get_extents().transformed(axes.transData.inverted())
+    band = axes.patches[-1].get_extents().transformed(axes.transData.inverted())
     assert (band.x0, band.x1) == (pytest.approx(1), pytest.approx(99))
     medians = [line.get_xdata()[0] for line in axes.lines if line.get_linewidth() == 2]  # type: ignore[index]
     assert medians == [50, 350]
