@@ -342,8 +342,8 @@ lab.report.reading(
 )
 
 # %%
-correct = [results[name].correct.int().tolist() for name in ("robust", "plain")]
-price = lab.stats.paired_comparison(*correct)
+correct = {name: result.correct.int().tolist() for name, result in results.items()}
+price = lab.stats.paired_comparison(correct["robust"], correct["plain"])
 cost = f"{100 * price.mean:.1f} points of accuracy ({100 * price.low:.1f} to "
 cost += f"{100 * price.high:.1f})"
 remaining = {
