@@ -181,6 +181,11 @@ def estimates(
         axes.hlines(marked, places - 0.35, places + 0.35, color="black", linewidth=1, label=marked_as)
     axes.set(title=title, ylabel=unit, xticks=places, xticklabels=names, xlim=(-0.5, len(names) - 0.5), ylim=limits)
     axes.grid(alpha=0.3, axis="y")
-    # Beside the axes, because the location "best" ignores the intervals.
-    figure.legend(title=f"with {confidences.pop():.0%} intervals", loc="outside lower center", ncols=len(series) + 1)
+    # Beside the axes, because the location "best" ignores the intervals, and in as many columns as fit below them.
+    heading = f"with {confidences.pop():.0%} intervals"
+    for columns in range(len(series) + 1, 0, -1):
+        legend = figure.legend(title=heading, loc="outside lower center", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
     return figure

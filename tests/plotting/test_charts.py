@@ -40,6 +40,20 @@ def test_estimates_show_their_intervals() -> None:
     np.testing.assert_allclose([bar[:, 1] for bar in bars], [[0.1, 0.4], [0.5, 0.65]])
 
 
+def test_the_legend_of_estimates_is_no_wider_than_the_figure() -> None:
+    one, heights = Interval(0.2, 0.1, 0.4, 0.9), []
+    for name in ("real", "trained on synthetic digits, tested on real ones"):
+        series = {f"{name}, {number}": [one] for number in range(3)}
+        figure = lab.plotting.estimates(series, ["x"], title="T", unit="u")
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert len(legend.get_texts()) == 3
+        heights.append(box.height)
+    assert heights[1] > heights[0], "short names share a row"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
