@@ -350,8 +350,6 @@ remaining = {
     name: lab.stats.proportion_interval(round(share * len(few)), len(few))
     for name, share in left.items()
 }
-
-# %%
 verdict = (
     "Yes: where small changes do not pay, ascent draws images that are more like digits"
     if len(gain.more) > measures / 2

@@ -270,7 +270,9 @@ def kept_network(
 
     def write(network: TrainedNetwork, path: Path) -> None:
         save(network, path)
-        path.with_suffix(".resume").unlink(missing_ok=True)
+        # This process alone may write here now. A killed one may have left its state, or a part of it.
+        for left in (path.with_suffix(".resume"), *path.parent.glob(f".{path.stem}.*.part")):
+            left.unlink(missing_ok=True)
 
     return kept("networks", _file(name, seed, recipe, dataset), read=read, make=make, write=write, title=title)
 

@@ -174,6 +174,20 @@ def test_a_resume_file_beside_a_saved_network_is_deleted(
     assert networks(own_cache) == [".lock", ".safetensors"]
 
 
+def test_what_a_killed_process_had_begun_to_write_is_deleted_with_the_network_saved(
+    get: Callable[..., lab.TrainedNetwork], own_cache: Path
+) -> None:
+    get()
+    (path,) = (own_cache / "networks").glob("*.safetensors")
+    path.unlink()
+    for suffix in ("resume", "safetensors"):
+        (path.parent / f".{path.stem}.{suffix}.0123456789abcdef.part").touch()
+    other = path.parent / ".plain-1-0123456789abcdef.resume.0123456789abcdef.part"
+    other.touch()
+    get()
+    assert list(path.parent.glob(".*.part")) == [other]
+
+
 @pytest.mark.parametrize("variable", ["/dev/null/cache", "/proc/no such folder"])
 def test_a_cache_that_cannot_be_created_does_not_stop_training(
     variable: str,
