@@ -407,3 +407,68 @@ def test_a_closure_over_the_network_runs_the_copy() -> None:
     with no_trace(model), running(model) as runner:
         found = runner.logits(images)
     torch.testing.assert_close(found, model.eval()(images))
+
+
+def normalized(*, bias: bool = True) -> nn.Sequential:
+    """A network whose batch normalization has statistics and parameters of its own."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, bias=bias), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+    for tensor in network[1].state_dict().values():
+        if tensor.is_floating_point():
+            tensor.uniform_(0.5, 2)
+    return network.append(nn.Linear(4 * 26 * 26, 10)).eval()
+
+
+@pytest.mark.parametrize("network", [normalized(), normalized(bias=False), lab.DigitCNN(batch_norm=True).eval()])
+def test_a_network_with_folded_batch_norm_computes_the_same(network: nn.Sequential) -> None:
+    images = torch.rand(3, 1, 28, 28, requires_grad=True)
+    with running(network, gradients=True) as runner:
+        assert not any(isinstance(layer, nn.BatchNorm2d) for layer in runner.model.modules())
+        logits = runner.logits(images)
+    wanted = network(images)
+    torch.testing.assert_close(logits, wanted, atol=1e-5, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(logits.square().sum(), images)
+    (wanted_gradient,) = torch.autograd.grad(wanted.square().sum(), images)
+    torch.testing.assert_close(gradient, wanted_gradient, atol=1e-4, rtol=1e-4)
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+class TakesPart(nn.Sequential):
+    """A Sequential whose forward pass leaves a layer out."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The logits without batch normalization."""
+        for layer in (*self[:1], *self[2:]):
+            images = layer(images)
+        return images
+
+
+def listened_to() -> nn.Sequential:
+    network = normalized()
+    network[0].register_forward_hook(lambda _module, _images, output: output + 1)
+    return network
+
+
+def used_twice() -> nn.Sequential:
+    same = nn.Conv2d(1, 1, 3, padding=1)
+    return nn.Sequential(same, nn.BatchNorm2d(1), same, nn.Flatten(), nn.Linear(784, 10)).eval()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        TakesPart(*normalized()),
+        listened_to(),
+        used_twice(),
+        nn.Sequential(
+            nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten(), nn.Linear(676, 10)
+        ),
+        normalized().bfloat16(),
+    ],
+    ids=["own forward", "hook", "used twice", "statistics of the batch", "bfloat16"],
+)
+def test_batch_norm_that_may_not_be_folded_stays(network: nn.Module) -> None:
+    images = torch.rand(3, 1, 28, 28)
+    with running(network, gradients=True) as runner:
+        assert any(isinstance(layer, nn.BatchNorm2d) for layer in runner.model.modules())
+        assert torch.equal(runner.logits(images), network.eval()(images.to(runner.dtype)))
