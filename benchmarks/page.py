@@ -27,8 +27,9 @@ therefore a lower bound, and its accuracy at that point does not tell how accura
 counted on either side.
 
 **Busy machine.** An epoch of 5,000 images, beside as many programs that compute without end as there are cores, and
-without them. Ours and the usual loop are both shown with threads that spin shortly while they wait, as this library
-asks of OpenMP, and with threads that spin as by default.
+without them. :func:`mnist_lab.trained` counts the programs before it trains, and leaves them their cores, up to half of
+all. Ours on all threads and the usual loop are both shown with threads that spin shortly while they wait, as this
+library asks of OpenMP, and with threads that spin as by default.
 
 **Targeted attacks.** All attacks start from the digit, search for the smallest change in L2, and see the same pairs:
 two test images of each digit, nine targets each, and the network with batch normalization, seed 0, trained in float32.

@@ -1,10 +1,18 @@
-"""Where and how precisely torch computes fastest here: the device, and the precision of training."""
+"""Where and how torch computes fastest here: the device, the precision of training, and the number of threads."""
 
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median_low
 from typing import Literal
 
 import torch
 
 Precision = Literal["float32", "bfloat16"]
+LOOKS = 21  # at what computes on this machine; the median leaves out what runs for a moment
 
 
 def best_device() -> torch.device:
@@ -23,3 +31,42 @@ def best_precision() -> Precision:
     # The function is private in torch, and there is no public one.
     has_amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
     return "bfloat16" if has_amx and best_device().type == "cpu" else "float32"
+
+
+def other_programs() -> int:
+    """How many other threads compute on this machine now, whosever they are; 0 where the system does not say.
+
+    Linux says it. (The load average is of the last minute, so it also counts what this process did before.)
+    """
+    counts = []
+    for _ in range(LOOKS):
+        try:
+            counts.append(int(Path("/proc/loadavg").read_text().split()[3].split("/")[0]))
+        except (OSError, IndexError, ValueError):
+            return 0
+        time.sleep(0.005)
+    return max(0, median_low(counts) - 1)  # the thread that reads is one of them
+
+
+def free_threads() -> int:
+    """How many threads to train on now: torch's number, but no more than half of the cores, or the free ones if more.
+
+    Threads wait for each other many times a step. One that shares its core with another program lets all others wait.
+    """
+    cores = os.cpu_count() or 1
+    return min(torch.get_num_threads(), max(cores - other_programs(), cores // 2, 1))
+
+
+_lock = threading.Lock()
+
+
+@contextmanager
+def computing_on(threads: int) -> Iterator[None]:
+    """Let torch compute on so many threads. Python threads that ask for it at once take turns."""
+    with _lock:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

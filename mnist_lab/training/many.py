@@ -1,9 +1,7 @@
 """Several networks trained side by side: on the cores of this machine, or on a cluster through joblib."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -47,9 +45,9 @@ def trained_many(
     (:doc:`/guide/cluster`). On an accelerator the networks are trained one after another, unless joblib is configured.
 
     Each network is trained on one thread. So the same seed gives the same weights on like processors, however many
-    networks are trained at once and wherever. :func:`trained` uses all of torch's threads; its networks differ from
-    these by rounding, which grows during training. Both functions read whichever network the cache holds. Its
-    `.versions` states the number of threads.
+    networks are trained at once and wherever. :func:`trained` uses more threads where cores are free; its networks
+    then differ from these by rounding, which grows during training. Both functions read whichever network the cache
+    holds. Its `.versions` states the number of threads.
 
     Every network is kept in the cache as soon as it is trained. If a worker dies, its network is trained again. After
     Ctrl-C no process is left, and the next call continues where this one stopped.
@@ -187,20 +185,4 @@ def _train(
     torch.set_default_dtype(getattr(torch, wanted["dtype"].removeprefix("torch.")))
     if (here := circumstances()) != wanted:
         raise RuntimeError(f"worker: expected what the caller has, {wanted}, got {here}")
-    with _one_thread():
-        return kept_network(name, recipe.seed, recipe, Dataset(dataset, *splits), progress=progress)
-
-
-_lock = threading.Lock()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute on one thread. Networks that are trained by threads of one process take turns anyway."""
-    with _lock:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    return kept_network(name, recipe.seed, recipe, Dataset(dataset, *splits), progress=progress, threads=1)

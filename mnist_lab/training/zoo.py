@@ -19,7 +19,7 @@ from mnist_lab._utils.messages import log
 from mnist_lab._utils.tensor_files import CheckpointError, read_tensors, write_tensors
 from mnist_lab.data.dataset import Dataset, load_dataset
 from mnist_lab.model import DigitCNN
-from mnist_lab.training.device import best_device
+from mnist_lab.training.device import best_device, computing_on, free_threads
 from mnist_lab.training.loop import fit
 from mnist_lab.training.recipe import History, Recipe
 
@@ -190,6 +190,9 @@ def trained(
     A cached file that is damaged, or does not hold the network of its name, is reported and replaced. If the cache
     cannot be written, the network is trained and returned, and a warning says that it is not kept.
 
+    A CPU trains on torch's number of threads. While other programs compute, it leaves them their cores, up to half of
+    all: threads that share their cores wait for each other most of the time.
+
     Parameters
     ----------
     name
@@ -245,8 +248,9 @@ def kept_network(
     *,
     progress: bool = True,
     made: TrainedNetwork | None = None,
+    threads: int | None = None,
 ) -> TrainedNetwork:
-    """The network from the cache. If it is not there, keep `made`, or train it."""
+    """The network from the cache. If it is not there, keep `made`, or train it, on so many threads or the free ones."""
     title = f"training {name}, seed {seed}"
     wanted = (name, seed, recipe, dataset.checksum)
 
@@ -260,8 +264,12 @@ def kept_network(
 
     def train(resume: Path | None) -> TrainedNetwork:
         model = DigitCNN(batch_norm=name == "batch_norm", seed=seed)
-        history = fit(model, dataset, recipe, resume=resume, title=title, progress=progress)
-        return TrainedNetwork(model.eval(), history, recipe, seed, dataset.name, dataset.checksum, _versions())
+        count = threads or free_threads()
+        if threads is None and count < torch.get_num_threads():
+            log.info("%s: on %d of %d threads, since other programs compute", title, count, torch.get_num_threads())
+        with computing_on(count):
+            history = fit(model, dataset, recipe, resume=resume, title=title, progress=progress)
+            return TrainedNetwork(model.eval(), history, recipe, seed, dataset.name, dataset.checksum, _versions())
 
     def make(path: Path | None) -> TrainedNetwork:
         if made is not None:
