@@ -52,7 +52,10 @@ def free_threads() -> int:
     """How many threads to train on now: torch's number, but no more than half of the cores, or the free ones if more.
 
     Threads wait for each other many times a step. One that shares its core with another program lets all others wait.
+    An accelerator needs none.
     """
+    if best_device().type != "cpu":
+        return torch.get_num_threads()
     cores = os.cpu_count() or 1
     return min(torch.get_num_threads(), max(cores - other_programs(), cores // 2, 1))
 

@@ -70,10 +70,17 @@ def test_the_thread_that_looks_is_not_counted(tmp_path: Path, monkeypatch: pytes
 def test_threads_leave_other_programs_their_cores_up_to_half_of_all(
     cores: int | None, threads: int, others: int, free: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(device, "best_device", lambda: torch.device("cpu"))
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(device, "other_programs", lambda: others)
     assert device.free_threads() == free
+
+
+def test_other_programs_do_not_matter_to_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "best_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(device, "other_programs", lambda: pytest.fail("looked at other programs"))
+    assert device.free_threads() == torch.get_num_threads()
 
 
 @pytest.mark.usefixtures("two_threads")
