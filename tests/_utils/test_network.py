@@ -443,9 +443,29 @@ class TakesPart(nn.Sequential):
         return images
 
 
-def listened_to() -> nn.Sequential:
+def listened_to(layer: int) -> nn.Sequential:
     network = normalized()
-    network[0].register_forward_hook(lambda _module, _images, output: output + 1)
+    network[layer].register_forward_hook(lambda _module, _images, output: output + 1)
+    return network
+
+
+class LooksBetween(nn.Module):
+    """A network that also takes what passes from the convolution to batch normalization."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = normalized()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The logits, with a part of the convolution's output added."""
+        return cast(Tensor, self.features(images) + self.features[0](images).mean())
+
+
+def replaced(layer: int) -> nn.Sequential:
+    """A network one of whose layers has a forward method of its own."""
+    network = normalized()
+    original = network[layer].forward
+    network[layer].forward = lambda images: original(images) + 1
     return network
 
 
@@ -458,14 +478,21 @@ def used_twice() -> nn.Sequential:
     "network",
     [
         TakesPart(*normalized()),
-        listened_to(),
+        LooksBetween(),
+        listened_to(0),
+        listened_to(1),
+        replaced(0),
+        replaced(1),
         used_twice(),
         nn.Sequential(
             nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten(), nn.Linear(676, 10)
         ),
         normalized().bfloat16(),
     ],
-    ids=["own forward", "hook", "used twice", "statistics of the batch", "bfloat16"],
+    ids=[
+        *("own forward", "looks between", "hook", "hook on the norm", "replaced", "replaced norm", "used twice"),
+        *("statistics of the batch", "bfloat16"),
+    ],
 )
 def test_batch_norm_that_may_not_be_folded_stays(network: nn.Module) -> None:
     images = torch.rand(3, 1, 28, 28)
