@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-STAND_IN = "Not MNIST: every number and figure here was computed on {name} digits, because MNIST was not available."
+STAND_IN = "Not MNIST: the pages of the report were computed on {name} digits, because MNIST was not available."
 
 
 def processor() -> str:
